@@ -1,0 +1,54 @@
+# One static library per folder of src/, with the arrows of ARCHITECTURE.md and no others.
+# tools/include_graph.py checks the same arrows in the sources.
+
+# layer(<folder> <library…>): the library matrx_<folder> of all sources in it but the tests.
+function(layer folder)
+  string(REPLACE "/" "_" name ${folder})
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${folder}/*.cpp)
+  list(FILTER sources EXCLUDE REGEX "_test\\.cpp$")
+  add_library(matrx_${name} STATIC ${sources})
+  target_link_libraries(matrx_${name} PUBLIC matrx_options ${ARGN})
+endfunction()
+
+layer(base fmt::fmt)
+layer(async matrx_base Threads::Threads)
+layer(model matrx_base)
+layer(wire matrx_model Boost::json)
+layer(ports matrx_async matrx_model)
+layer(http matrx_async)
+layer(http/tls matrx_http OpenSSL::SSL)
+layer(core matrx_ports)
+layer(api matrx_core matrx_http matrx_wire)
+layer(adapters/memory matrx_ports)
+layer(adapters/sqlite matrx_ports matrx_wire SQLite::SQLite3)
+layer(adapters/docker matrx_ports matrx_wire matrx_http_tls)
+layer(adapters/guest matrx_ports matrx_wire matrx_http)
+layer(agent matrx_wire matrx_http)
+
+file(GLOB orchestrator_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/apps/orchestrator/*.cpp)
+list(FILTER orchestrator_sources EXCLUDE REGEX "_test\\.cpp$")
+add_library(matrx_orchestrator_parts STATIC ${orchestrator_sources})
+list(FILTER orchestrator_sources INCLUDE REGEX "main\\.cpp$")
+target_link_libraries(matrx_orchestrator_parts PUBLIC matrx_api matrx_adapters_memory
+  matrx_adapters_sqlite matrx_adapters_docker matrx_adapters_guest)
+target_compile_definitions(matrx_orchestrator_parts PRIVATE
+  MATRX_VERSION="${PROJECT_VERSION}")
+add_executable(matrx-orchestrator ${orchestrator_sources})
+target_link_libraries(matrx-orchestrator PRIVATE matrx_orchestrator_parts)
+
+# The guest agent runs in any Linux image: no shared library, no name service, no locale.
+add_executable(matrx-agent ${CMAKE_SOURCE_DIR}/src/apps/agent/main.cpp)
+target_link_libraries(matrx-agent PRIVATE matrx_agent)
+if(MATRX_STATIC_AGENT)
+  target_link_options(matrx-agent PRIVATE -static -s)
+endif()
+
+# SQLite migrations are embedded as text.
+file(GLOB sqlite_migrations CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/migrations/sqlite/*.sql)
+set(embedded ${CMAKE_BINARY_DIR}/generated/sqlite_migrations.inc)
+add_custom_command(OUTPUT ${embedded}
+  COMMAND python3 ${CMAKE_SOURCE_DIR}/tools/embed_text.py ${embedded} ${sqlite_migrations}
+  DEPENDS ${sqlite_migrations} ${CMAKE_SOURCE_DIR}/tools/embed_text.py
+  VERBATIM)
+target_sources(matrx_adapters_sqlite PRIVATE ${embedded})
+target_include_directories(matrx_adapters_sqlite PRIVATE ${CMAKE_BINARY_DIR}/generated)

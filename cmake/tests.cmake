@@ -1,0 +1,44 @@
+# Unit tests stand beside their source as x_test.cpp; one program per layer.
+# Labels: unit, contract, sim (no Docker, no network), docker (a real engine).
+find_package(GTest REQUIRED)
+include(GoogleTest)
+
+add_library(matrx_testing STATIC ${CMAKE_SOURCE_DIR}/tests/fakes/run_task.cpp)
+target_include_directories(matrx_testing PUBLIC ${CMAKE_SOURCE_DIR}/tests)
+target_link_libraries(matrx_testing PUBLIC matrx_async GTest::gmock GTest::gtest_main)
+
+# test_program(<name> <label> SOURCES … LIBS …)
+function(test_program name label)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LIBS;ENV" ${ARGN})
+  if(NOT ARG_SOURCES)
+    return()
+  endif()
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE matrx_testing ${ARG_LIBS})
+  gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60
+    PROPERTIES LABELS ${label} TIMEOUT 300 ENVIRONMENT "${ARG_ENV}")
+endfunction()
+
+foreach(folder base async model wire http core api agent adapters/sqlite adapters/docker
+        adapters/guest apps/orchestrator)
+  string(REPLACE "/" "_" name ${folder})
+  file(GLOB tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${folder}/*_test.cpp)
+  set(library matrx_${name})
+  if(folder STREQUAL "apps/orchestrator")
+    set(library matrx_orchestrator_parts)
+  endif()
+  test_program(${name}_test unit SOURCES ${tests} LIBS ${library})
+endforeach()
+
+include(cmake/test_suites.cmake OPTIONAL)
+
+# fuzz_target(<name>): tests/fuzz/<name>.cpp, one per decoder.
+if(MATRX_FUZZ)
+  file(GLOB fuzz_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/fuzz/fuzz_*.cpp)
+  foreach(source ${fuzz_sources})
+    get_filename_component(name ${source} NAME_WE)
+    add_executable(${name} ${source})
+    target_link_libraries(${name} PRIVATE matrx_api matrx_agent matrx_adapters_docker)
+    target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+  endforeach()
+endif()

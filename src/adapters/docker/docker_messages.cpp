@@ -1,0 +1,188 @@
+#include "adapters/docker/docker_messages.hpp"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "wire/json.hpp"
+
+namespace matrx::docker {
+namespace {
+
+constexpr double kNanoCpus = 1e9;
+constexpr std::string_view kRunFolder = "/run/matrx";            // inside
+constexpr std::string_view kAgentInside = "/opt/matrx/matrx-agent";
+constexpr std::int64_t kOpenFilesMax = 20'000;                   // parts.md §0: some hosts allow no more
+
+// What apt, sudo and the agent need, and nothing that reaches out of the container: no NET_RAW
+// (spoofing), no MKNOD, no SETFCAP, no SYS_CHROOT. AUDIT_WRITE: sudo's PAM session.
+const json::array kCapabilities = {"CHOWN",  "DAC_OVERRIDE", "FOWNER",           "FSETID",
+                                   "KILL",   "SETGID",       "SETUID",           "AUDIT_WRITE",
+                                   "SETPCAP", "NET_BIND_SERVICE"};
+
+ContainerState read_state(std::string_view word) {
+  if (word == "created") return ContainerState::created;
+  if (word == "running" || word == "restarting") return ContainerState::running;
+  if (word == "paused") return ContainerState::paused;
+  return ContainerState::ended;  // exited, dead, removing
+}
+
+std::optional<SandboxId> read_label(const json::object* labels) {
+  if (labels == nullptr) return std::nullopt;
+  return SandboxId::parse(json::text_at(*labels, kSandboxLabel));
+}
+
+json::array to_lines(const Pairs& pairs) {
+  json::array lines;
+  for (const auto& [name, text] : pairs) lines.emplace_back(name + "=" + text);
+  return lines;
+}
+
+json::object host_config(const ContainerSpec& spec, const DockerSettings& settings) {
+  const auto run = (settings.sandboxes_dir / spec.id.text() / "run").string();
+  json::object config;
+  config["Binds"] = json::array{
+      fmt::format("{}:{}:ro", settings.agent_path.string(), kAgentInside),
+      fmt::format("{}:{}", run, kRunFolder),
+  };
+  config["NetworkMode"] = settings.network;
+  config["Init"] = true;
+  config["CapDrop"] = json::array{"ALL"};
+  config["CapAdd"] = kCapabilities;
+  config["NanoCpus"] = static_cast<std::int64_t>(std::llround(spec.resources.cpu * kNanoCpus));
+  config["Memory"] = spec.resources.memory_bytes;
+  config["MemorySwap"] = spec.resources.memory_bytes;  // no swap beyond it
+  config["PidsLimit"] = spec.resources.pids;
+  config["Ulimits"] = json::array{
+      json::object{{"Name", "nofile"}, {"Soft", 4096}, {"Hard", kOpenFilesMax}}};
+  config["RestartPolicy"] = json::object{{"Name", "no"}};
+  config["LogConfig"] = json::object{
+      {"Type", "json-file"},
+      {"Config", json::object{{"max-size", "1m"}, {"max-file", "1"}}}};
+  return config;
+}
+
+std::string percent_encode(std::string_view text) {
+  std::string encoded;
+  for (char c : text) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                       c == '-' || c == '_' || c == '.';
+    encoded += plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
+  }
+  return encoded;
+}
+
+json::array our_labels(std::string_view installation) {
+  return {fmt::format("{}={}", kInstallationLabel, installation), std::string(kSandboxLabel)};
+}
+
+std::unexpected<Error> not_understood(std::string_view what) {
+  return fail(Code::internal, "The container engine sent an answer that we do not understand.",
+              std::string(what));
+}
+
+}  // namespace
+
+std::string container_name(const SandboxId& id) { return "matrx-" + id.text(); }
+
+std::string create_body(const ContainerSpec& spec, const DockerSettings& settings,
+                        std::string_view installation) {
+  json::object body;
+  body["Image"] = spec.image;
+  body["Hostname"] = spec.id.text();
+  body["User"] = "0:0";  // the agent; commands run as the user that they name
+  body["Env"] = to_lines(spec.env);
+  body["Entrypoint"] = json::array{kAgentInside};
+  body["Cmd"] = json::array{"serve", "--socket", fmt::format("{}/agent.sock", kRunFolder),
+                            "--relay-port", std::to_string(settings.relay_port)};
+  body["Labels"] = json::object{{kSandboxLabel, spec.id.text()},
+                                {kUserLabel, spec.user_id},
+                                {kInstallationLabel, installation}};
+  body["StopSignal"] = "SIGTERM";
+  body["Healthcheck"] = json::object{{"Test", json::array{"NONE"}}};  // we hold a channel to it
+  body["HostConfig"] = host_config(spec, settings);
+  return json::serialize(body);
+}
+
+std::string network_body(const DockerSettings& settings, std::string_view installation) {
+  json::object body;
+  body["Name"] = settings.network;
+  body["Driver"] = "bridge";
+  body["CheckDuplicate"] = true;
+  body["Options"] = json::object{{"com.docker.network.bridge.enable_icc", "false"}};
+  body["Labels"] = json::object{{kInstallationLabel, installation}};
+  return json::serialize(body);
+}
+
+Result<Container> read_inspect(std::string_view body) {
+  const auto parsed = json::parse(body);
+  const json::object* root = parsed ? parsed->if_object() : nullptr;
+  const json::object* state = root ? json::object_at(*root, "State") : nullptr;
+  if (state == nullptr) return not_understood("inspect without a State");
+  Container container;
+  container.container_id = json::text_at(*root, "Id");
+  container.state = read_state(json::text_at(*state, "Status"));
+  container.exit_code = static_cast<int>(json::integer_at(*state, "ExitCode") & 0xFFFF);
+  container.out_of_memory = json::flag_at(*state, "OOMKilled");
+  container.detail = fmt::format("{} {}", json::text_at(*state, "Status"),
+                                 json::text_at(*state, "Error"));
+  if (const json::object* config = json::object_at(*root, "Config")) {
+    container.sandbox_id = read_label(json::object_at(*config, "Labels"));
+  }
+  return container;
+}
+
+Result<std::vector<Container>> read_list(std::string_view body) {
+  const auto parsed = json::parse(body);
+  const json::array* items = parsed ? parsed->if_array() : nullptr;
+  if (items == nullptr) return not_understood("a listing that is no array");
+  std::vector<Container> containers;
+  for (const json::value& item : *items) {
+    const json::object* object = item.if_object();
+    if (object == nullptr) return not_understood("a listing with something else in it");
+    Container container;
+    container.container_id = json::text_at(*object, "Id");
+    container.state = read_state(json::text_at(*object, "State"));
+    container.detail = json::text_at(*object, "Status");
+    container.sandbox_id = read_label(json::object_at(*object, "Labels"));
+    containers.push_back(std::move(container));
+  }
+  return containers;
+}
+
+std::optional<ContainerEvent> read_event(std::string_view line) {
+  const auto parsed = json::parse(line);
+  const json::object* root = parsed ? parsed->if_object() : nullptr;
+  if (root == nullptr || json::text_at(*root, "Type") != "container") return std::nullopt;
+  const json::object* actor = json::object_at(*root, "Actor");
+  const json::object* labels = actor ? json::object_at(*actor, "Attributes") : nullptr;
+  const auto id = read_label(labels);
+  if (!id) return std::nullopt;
+  return ContainerEvent{*id};
+}
+
+Result<std::string> read_created_id(std::string_view body) {
+  const auto parsed = json::parse(body);
+  const json::object* root = parsed ? parsed->if_object() : nullptr;
+  std::string id = root ? std::string(json::text_at(*root, "Id")) : std::string();
+  if (id.empty()) return not_understood("a create without an Id");
+  return id;
+}
+
+std::string read_message(std::string_view body) {
+  const auto parsed = json::parse(body);
+  const json::object* root = parsed ? parsed->if_object() : nullptr;
+  return root ? std::string(json::text_at(*root, "message")) : std::string();
+}
+
+std::string label_filter(std::string_view installation) {
+  return percent_encode(json::serialize(json::object{{"label", our_labels(installation)}}));
+}
+
+std::string event_filter(std::string_view installation) {
+  return percent_encode(json::serialize(json::object{{"type", json::array{"container"}},
+                                                     {"event", json::array{"die", "destroy"}},
+                                                     {"label", our_labels(installation)}}));
+}
+
+}  // namespace matrx::docker

@@ -1,0 +1,45 @@
+#pragma once
+// Docker's JSON ⇄ our values. Pure; fuzzed (tests/fuzz/fuzz_docker_messages.cpp).
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "adapters/docker/docker_runtime.hpp"
+
+namespace matrx::docker {
+
+inline constexpr std::string_view kSandboxLabel = "matrx.sandbox_id";
+inline constexpr std::string_view kUserLabel = "matrx.user_id";
+inline constexpr std::string_view kInstallationLabel = "matrx.installation";
+
+// "matrx-sbx-0123456789ab"
+std::string container_name(const SandboxId& id);
+
+// The body of POST /containers/create.
+std::string create_body(const ContainerSpec& spec, const DockerSettings& settings,
+                        std::string_view installation);
+
+// The body of POST /networks/create: a bridge on which containers cannot reach each other.
+std::string network_body(const DockerSettings& settings, std::string_view installation);
+
+// GET /containers/{id}/json. internal: not what we know.
+Result<Container> read_inspect(std::string_view body);
+
+// GET /containers/json.
+Result<std::vector<Container>> read_list(std::string_view body);
+
+// One line of GET /events. Nothing where it is about something else.
+std::optional<ContainerEvent> read_event(std::string_view line);
+
+// {"Id": "…"} of a create.
+Result<std::string> read_created_id(std::string_view body);
+
+// {"message": "…"} of an error; empty where there is none.
+std::string read_message(std::string_view body);
+
+// The filters parameter of a listing: {"label":["a=b"], …}, percent-encoded.
+std::string label_filter(std::string_view installation);
+std::string event_filter(std::string_view installation);
+
+}  // namespace matrx::docker

@@ -1,0 +1,227 @@
+#include "adapters/docker/docker_runtime.hpp"
+
+#include <fmt/format.h>
+
+#include "adapters/docker/docker_messages.hpp"
+#include "async/offload.hpp"
+#include "base/limits.hpp"
+#include "base/log.hpp"
+
+namespace matrx {
+namespace {
+
+using http::ClientResponse;
+using http::Method;
+
+constexpr const char* kApi = "/v1.41";
+constexpr std::size_t kEventLineBytesMax = 64 * 1024;
+
+// What an unexpected status of the engine means to a caller.
+Error to_error(const ClientResponse& response, std::string_view doing) {
+  const std::string words = docker::read_message(response.body);
+  Error error{.code = Code::internal,
+              .message = fmt::format("The container engine could not {}.", doing),
+              .internal = fmt::format("{} {}", response.status, words)};
+  if (response.status == 404) error.code = Code::not_found;
+  if (response.status == 409) error.code = Code::conflict;
+  if (response.status == 503 || response.status == 500) error.code = Code::unavailable;
+  return error;
+}
+
+bool succeeded(const ClientResponse& response) {
+  return response.status >= 200 && response.status < 300;
+}
+
+struct Place {
+  std::string host, port;
+};
+
+std::optional<Place> parse_tcp(std::string_view text) {
+  const auto colon = text.rfind(':');
+  if (colon == std::string_view::npos || colon + 1 == text.size()) return std::nullopt;
+  return Place{std::string(text.substr(0, colon)), std::string(text.substr(colon + 1))};
+}
+
+Result<http::Connector> make_connector(const DockerSettings& settings) {
+  const std::string_view host = settings.host;
+  if (host.starts_with("unix://")) {
+    return http::unix_connector(std::string(host.substr(7)));
+  }
+  if (host.starts_with("tcp://")) {
+    const auto place = parse_tcp(host.substr(6));
+    if (place && !settings.tls_verify) return http::tcp_connector(place->host, place->port);
+    if (place) {
+      const std::string& folder = settings.cert_path;
+      return http::tls_connector(place->host, place->port,
+                                 {.ca = folder + "/ca.pem",
+                                  .certificate = folder + "/cert.pem",
+                                  .key = folder + "/key.pem"});
+    }
+  }
+  return fail(Code::invalid, "DOCKER_HOST is '" + settings.host +
+                                 "'; it takes unix:///path/to/docker.sock or tcp://host:port");
+}
+
+}  // namespace
+
+Result<std::unique_ptr<DockerRuntime>> DockerRuntime::make(DockerSettings settings) {
+  TRY(connector, make_connector(settings));
+  return std::unique_ptr<DockerRuntime>(
+      new DockerRuntime(std::move(settings), std::move(connector)));
+}
+
+DockerRuntime::DockerRuntime(DockerSettings settings, http::Connector connector)
+    : settings_(std::move(settings)),
+      client_(std::move(connector), {.name = "The container engine",
+                                     .host = "docker",
+                                     .connections_max = kDockerConnectionsMax,
+                                     .idle_max = kDockerConnectionsMax,
+                                     .answer_bytes_max = kDockerAnswerBytesMax}) {}
+
+Task<Result<ClientResponse>> DockerRuntime::call(Method method, std::string target,
+                                                 std::string body, milliseconds deadline) {
+  http::ClientRequest request{.method = method,
+                              .target = kApi + std::move(target),
+                              .headers = {},
+                              .body = std::move(body),
+                              .deadline = deadline,
+                              .idempotent = true};  // each step may be repeated: Runtime's promise
+  if (!request.body.empty()) request.headers.add("Content-Type", "application/json");
+  return client_.send(std::move(request));
+}
+
+Task<Result<void>> DockerRuntime::ping() {
+  CO_TRY(response, co_await call(Method::get, "/_ping"));
+  if (!succeeded(response)) co_return std::unexpected(to_error(response, "answer"));
+  co_return Result<void>();
+}
+
+Task<Result<void>> DockerRuntime::prepare() {
+  std::error_code ec;
+  std::filesystem::create_directories(settings_.sandboxes_dir, ec);
+  if (ec) {
+    co_return fail(Code::unavailable, "The folder of the sandboxes cannot be made.",
+                   settings_.sandboxes_dir.string() + ": " + ec.message());
+  }
+  co_return co_await ensure_network();
+}
+
+Task<Result<void>> DockerRuntime::ensure_network() {
+  CO_TRY(found, co_await call(Method::get, "/networks/" + settings_.network));
+  if (succeeded(found)) co_return Result<void>();
+  CO_TRY(made, co_await call(Method::post, "/networks/create",
+                             docker::network_body(settings_, settings_.installation)));
+  // 409: somebody else has just made it.
+  if (succeeded(made) || made.status == 409) co_return Result<void>();
+  co_return std::unexpected(to_error(made, "make the network " + settings_.network));
+}
+
+Task<Result<std::string>> DockerRuntime::create(const ContainerSpec& spec) {
+  const auto folder = settings_.sandboxes_dir / spec.id.text();
+  std::error_code ec;
+  std::filesystem::create_directories(folder / "run", ec);
+  if (!ec) {
+    std::filesystem::permissions(folder, std::filesystem::perms::owner_all, ec);
+  }
+  if (ec) {
+    co_return fail(Code::unavailable, "The folder of the sandbox cannot be made.",
+                   folder.string() + ": " + ec.message());
+  }
+  const std::string name = docker::container_name(spec.id);
+  auto body = docker::create_body(spec, settings_, settings_.installation);
+  CO_TRY(response, co_await call(Method::post, "/containers/create?name=" + name, std::move(body),
+                                 kDockerCreateDeadline));
+  if (succeeded(response)) co_return docker::read_created_id(response.body);
+  if (response.status == 409) {
+    CO_TRY(existing, co_await inspect(spec.id));
+    if (existing) co_return existing->container_id;
+  }
+  Error error = to_error(response, "create the container");
+  if (response.status == 404 && error.internal.find("image") != std::string::npos) {
+    error.message = "The sandbox image '" + spec.image +
+                    "' is missing on this host. Build it with 'make image', or set "
+                    "MATRX_SANDBOX_IMAGE to one that exists.";
+  } else if (response.status == 404) {
+    co_await ensure_network();  // somebody has removed it; the next create will find it
+  }
+  co_return std::unexpected(std::move(error));
+}
+
+Task<Result<void>> DockerRuntime::start(const SandboxId& id) {
+  CO_TRY(response,
+         co_await call(Method::post, "/containers/" + docker::container_name(id) + "/start", {},
+                       kDockerCreateDeadline));
+  if (succeeded(response) || response.status == 304) co_return Result<void>();  // 304: runs already
+  Error error = to_error(response, "start the container");
+  // 400 and 500 carry why the first program could not be run; the public words stay ours.
+  if (response.status == 400 || response.status == 500) error.code = Code::unavailable;
+  co_return std::unexpected(std::move(error));
+}
+
+Task<Result<void>> DockerRuntime::remove(const SandboxId& id) {
+  const std::string container = "/containers/" + docker::container_name(id);
+  CO_TRY(response,
+         co_await call(Method::del, container + "?force=1&v=1", {}, kDockerCreateDeadline));
+  // 404: gone. 409: its removal is under way; wait until the engine says it is over.
+  if (response.status == 409) {
+    CO_TRY(waited, co_await call(Method::post, container + "/wait?condition=removed"));
+    if (!succeeded(waited) && waited.status != 404) {
+      co_return std::unexpected(to_error(waited, "remove the container"));
+    }
+  } else if (!succeeded(response) && response.status != 404) {
+    co_return std::unexpected(to_error(response, "remove the container"));
+  }
+  std::error_code ec;
+  std::filesystem::remove_all(settings_.sandboxes_dir / id.text(), ec);
+  if (ec) log::warning("folder left behind", {{"sandbox_id", id.text()}, {"error", ec.message()}});
+  co_return Result<void>();
+}
+
+Task<Result<std::optional<Container>>> DockerRuntime::inspect(const SandboxId& id) {
+  CO_TRY(response,
+         co_await call(Method::get, "/containers/" + docker::container_name(id) + "/json"));
+  if (response.status == 404) co_return std::optional<Container>();
+  if (!succeeded(response)) co_return std::unexpected(to_error(response, "show the container"));
+  CO_TRY(container, docker::read_inspect(response.body));
+  co_return std::optional<Container>(std::move(container));
+}
+
+Task<Result<std::vector<Container>>> DockerRuntime::list() {
+  CO_TRY(response, co_await call(Method::get, "/containers/json?all=1&filters=" +
+                                                  docker::label_filter(settings_.installation)));
+  if (!succeeded(response)) co_return std::unexpected(to_error(response, "list the containers"));
+  co_return docker::read_list(response.body);
+}
+
+Task<Result<void>> DockerRuntime::watch(std::function<void()> connected,
+                                        std::function<void(ContainerEvent)> on_event) {
+  http::ClientRequest request{
+      .method = Method::get,
+      .target = std::string(kApi) + "/events?filters=" + docker::event_filter(settings_.installation),
+      .headers = {},
+      .body = {},
+      .deadline = kDockerDeadline};
+  CO_TRY(stream, co_await client_.open(std::move(request)));
+  if (stream->status() != 200) {
+    co_return fail(Code::unavailable, "The container engine sends no events.",
+                   std::to_string(stream->status()));
+  }
+  connected();
+  std::string rest;
+  for (;;) {
+    CO_TRY(piece, co_await stream->read_some());
+    if (piece.empty()) co_return fail(Code::unavailable, "The engine's event stream ended.");
+    rest += piece;
+    for (auto end = rest.find('\n'); end != std::string::npos; end = rest.find('\n')) {
+      if (auto event = docker::read_event(std::string_view(rest).substr(0, end))) {
+        on_event(*event);
+      }
+      rest.erase(0, end + 1);
+    }
+    if (rest.size() > kEventLineBytesMax) {
+      co_return fail(Code::unavailable, "The engine sent an event without an end.");
+    }
+  }
+}
+
+}  // namespace matrx

@@ -1,0 +1,134 @@
+#include "adapters/sqlite/database.hpp"
+
+#include <sqlite3.h>
+
+namespace matrx::sqlite {
+namespace {
+
+constexpr int kBusyTimeoutMs = 5000;  // another process, such as a backup, holds the file
+
+std::unexpected<Error> failure(sqlite3* database, std::string_view doing) {
+  const int code = sqlite3_errcode(database);
+  const Code kind = code == SQLITE_CONSTRAINT ? Code::conflict : Code::unavailable;
+  return fail(kind, "The registry's database does not work.",
+              std::string(doing) + ": " + sqlite3_errmsg(database));
+}
+
+}  // namespace
+
+void Statement::Close::operator()(sqlite3_stmt* s) const { sqlite3_finalize(s); }
+
+Statement& Statement::bind(std::string_view text) {
+  sqlite3_bind_text(statement_.get(), ++bound_, text.data(), static_cast<int>(text.size()),
+                    SQLITE_TRANSIENT);
+  return *this;
+}
+
+Statement& Statement::bind(std::int64_t number) {
+  sqlite3_bind_int64(statement_.get(), ++bound_, number);
+  return *this;
+}
+
+Statement& Statement::bind(double number) {
+  sqlite3_bind_double(statement_.get(), ++bound_, number);
+  return *this;
+}
+
+Statement& Statement::bind(std::optional<std::int64_t> number) {
+  return number ? bind(*number) : bind_null();
+}
+
+Statement& Statement::bind_null() {
+  sqlite3_bind_null(statement_.get(), ++bound_);
+  return *this;
+}
+
+Result<bool> Statement::step() {
+  const int code = sqlite3_step(statement_.get());
+  if (code == SQLITE_ROW) return true;
+  if (code == SQLITE_DONE) {
+    sqlite3_reset(statement_.get());
+    bound_ = 0;
+    return false;
+  }
+  auto error = failure(database_, sqlite3_sql(statement_.get()));
+  sqlite3_reset(statement_.get());
+  bound_ = 0;
+  return error;
+}
+
+Result<void> Statement::run() {
+  for (;;) {
+    TRY(row, step());
+    if (!row) return {};
+  }
+}
+
+std::string Statement::text(int column) const {
+  const auto* bytes = sqlite3_column_text(statement_.get(), column);
+  if (bytes == nullptr) return {};
+  return std::string(reinterpret_cast<const char*>(bytes),
+                     static_cast<std::size_t>(sqlite3_column_bytes(statement_.get(), column)));
+}
+
+std::int64_t Statement::integer(int column) const {
+  return sqlite3_column_int64(statement_.get(), column);
+}
+
+double Statement::real(int column) const { return sqlite3_column_double(statement_.get(), column); }
+
+std::optional<std::int64_t> Statement::maybe_integer(int column) const {
+  if (sqlite3_column_type(statement_.get(), column) == SQLITE_NULL) return std::nullopt;
+  return integer(column);
+}
+
+void Database::Close::operator()(sqlite3* d) const { sqlite3_close_v2(d); }
+
+Result<Database> Database::open(const std::string& path) {
+  sqlite3* raw = nullptr;
+  const int code =
+      sqlite3_open_v2(path.c_str(), &raw,
+                      SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
+  Database database(raw);
+  if (code != SQLITE_OK) {
+    return fail(Code::unavailable,
+                "cannot open the SQLite database " + path + ": " + sqlite3_errstr(code));
+  }
+  sqlite3_busy_timeout(raw, kBusyTimeoutMs);
+  return database;
+}
+
+Result<Statement> Database::prepare(std::string_view sql) {
+  sqlite3_stmt* raw = nullptr;
+  const int code =
+      sqlite3_prepare_v3(database_.get(), sql.data(), static_cast<int>(sql.size()),
+                         SQLITE_PREPARE_PERSISTENT, &raw, nullptr);
+  if (code != SQLITE_OK) return failure(database_.get(), sql);
+  return Statement(database_.get(), raw);
+}
+
+Result<void> Database::execute(const std::string& sql) {
+  if (sqlite3_exec(database_.get(), sql.c_str(), nullptr, nullptr, nullptr) != SQLITE_OK) {
+    return failure(database_.get(), sql);
+  }
+  return {};
+}
+
+int Database::changes() const { return sqlite3_changes(database_.get()); }
+
+Result<Transaction> Transaction::begin(Database& database) {
+  CHECK_OK(database.execute("BEGIN IMMEDIATE"));
+  return Transaction(database);
+}
+
+Transaction::~Transaction() {
+  if (database_ != nullptr) (void)database_->execute("ROLLBACK");
+}
+
+Result<void> Transaction::commit() {
+  CHECK_OK(database_->execute("COMMIT"));
+  database_ = nullptr;
+  return {};
+}
+
+}  // namespace matrx::sqlite

@@ -1,0 +1,45 @@
+#pragma once
+// The registry in a SQLite file: the right store for one host.
+//
+// One connection on one worker thread; WAL, so that backups can read meanwhile; synchronous=FULL,
+// so that an intent that was written survives a loss of power.
+
+#include <boost/asio/thread_pool.hpp>
+#include <memory>
+#include <string>
+
+#include "ports/store.hpp"
+
+namespace matrx {
+
+class SqliteStore : public Store {
+ public:
+  explicit SqliteStore(std::string path);
+  ~SqliteStore() override;
+
+  Task<Result<void>> open() override;
+  Task<Result<void>> ping() override;
+  Task<Result<Sandbox>> insert(Sandbox sandbox, NewEvent event) override;
+  Task<Result<Sandbox>> get(SandboxId id) override;
+  Task<Result<Sandbox>> update(Sandbox sandbox, TimePoint at, NewEvent event) override;
+  Task<Result<void>> heartbeat(SandboxId id, TimePoint at) override;
+  Task<Result<SandboxPage>> list(ListQuery query) override;
+  Task<Result<std::vector<Sandbox>>> list_active(std::string installation) override;
+  Task<Result<std::vector<SandboxId>>> list_due(std::string installation, TimePoint now,
+                                                int limit) override;
+  Task<Result<std::int64_t>> count_active() override;
+  Task<Result<std::vector<SandboxEvent>>> events(SandboxId id) override;
+  Task<Result<void>> append_event(SandboxId id, TimePoint at, NewEvent event) override;
+
+ private:
+  class Worker;
+
+  template <class F>
+  auto on_worker(F function) -> Task<std::invoke_result_t<F&, Worker&>>;
+
+  std::string path_;
+  std::unique_ptr<Worker> worker_;  // touched by the worker thread only
+  asio::thread_pool thread_{1};
+};
+
+}  // namespace matrx

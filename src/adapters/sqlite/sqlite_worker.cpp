@@ -1,0 +1,232 @@
+#include "adapters/sqlite/sqlite_worker.hpp"
+
+#include <fmt/format.h>
+
+#include "adapters/sqlite/migrations.hpp"
+#include "adapters/sqlite/rows.hpp"
+#include "base/limits.hpp"
+#include "model/page_cursor.hpp"
+#include "model/states.hpp"
+
+namespace matrx {
+namespace {
+
+constexpr const char* kActive =
+    "status IN ('creating', 'starting', 'ready', 'running', 'shutting_down')";
+
+std::unexpected<Error> unknown() { return fail(Code::not_found, "There is no such sandbox."); }
+
+// The WHERE of a listing; bind_filter binds its parameters in the same order.
+std::string filter_of(const ListQuery& query) {
+  std::string where = "1";
+  if (!query.user_id.empty()) where += " AND user_id = ?";
+  if (query.status) where += " AND status = ?";
+  if (query.active_only) where += std::string(" AND ") + kActive;
+  if (query.label) {
+    where += " AND EXISTS (SELECT 1 FROM json_each(labels) WHERE key = ? AND value = ?)";
+  }
+  return where;
+}
+
+void bind_filter(sqlite::Statement& statement, const ListQuery& query) {
+  if (!query.user_id.empty()) statement.bind(query.user_id);
+  if (query.status) statement.bind(status_name(*query.status));
+  if (query.label) statement.bind(query.label->first).bind(query.label->second);
+}
+
+}  // namespace
+
+Result<void> SqliteStore::Worker::open(const std::string& path) {
+  TRY(database, sqlite::Database::open(path));
+  CHECK_OK(database.execute("PRAGMA journal_mode = WAL"));
+  CHECK_OK(database.execute("PRAGMA synchronous = FULL"));
+  CHECK_OK(database.execute("PRAGMA foreign_keys = ON"));
+  CHECK_OK(sqlite::migrate(database));
+  database_ = std::move(database);
+  return {};
+}
+
+Result<void> SqliteStore::Worker::ping() {
+  TRY(statement, prepared("SELECT 1"));
+  return statement->run();
+}
+
+Result<Sandbox> SqliteStore::Worker::insert(Sandbox sandbox, const NewEvent& event) {
+  sandbox.version = 1;
+  TRY(statement, prepared(sqlite::kInsertSandbox));
+  TRY(transaction, sqlite::Transaction::begin(*database_));
+  sqlite::bind_sandbox(*statement, sandbox);
+  CHECK_OK(statement->run());
+  CHECK_OK(add_event(sandbox.id, sandbox.created_at, status_name(sandbox.status), event));
+  CHECK_OK(transaction.commit());
+  return sandbox;
+}
+
+Result<Sandbox> SqliteStore::Worker::get(const SandboxId& id) {
+  TRY(statement, prepared(fmt::format("SELECT {} FROM sandbox_instances WHERE sandbox_id = ?",
+                                      sqlite::kSandboxColumns)));
+  statement->bind(id.text());
+  TRY(rows, read_all(*statement));
+  if (rows.empty()) return unknown();
+  return std::move(rows.front());
+}
+
+Result<Sandbox> SqliteStore::Worker::update(Sandbox sandbox, TimePoint at,
+                                            const NewEvent& event) {
+  const std::int64_t version = sandbox.version;
+  sandbox.version = version + 1;
+  sandbox.updated_at = at;
+  TRY(statement, prepared(sqlite::kUpdateSandbox));
+  TRY(transaction, sqlite::Transaction::begin(*database_));
+  sqlite::bind_sandbox(*statement, sandbox);
+  statement->bind(sandbox.id.text()).bind(version);
+  CHECK_OK(statement->run());
+  if (database_->changes() == 0) {
+    CHECK_OK(get(sandbox.id));  // unknown, or changed?
+    return fail(Code::conflict, "The sandbox has changed meanwhile.");
+  }
+  CHECK_OK(add_event(sandbox.id, at, status_name(sandbox.status), event));
+  TRY(now, get(sandbox.id));
+  CHECK_OK(transaction.commit());
+  return std::move(now);
+}
+
+Result<void> SqliteStore::Worker::heartbeat(const SandboxId& id, TimePoint at) {
+  TRY(statement,
+      prepared(fmt::format(
+          "UPDATE sandbox_instances SET last_heartbeat_at = ? WHERE sandbox_id = ? AND {}",
+          kActive)));
+  statement->bind(to_unix_ms(at)).bind(id.text());
+  CHECK_OK(statement->run());
+  if (database_->changes() > 0) return {};
+  CHECK_OK(get(id));  // unknown, or final?
+  return fail(Code::conflict, "The sandbox has ended.");
+}
+
+Result<SandboxPage> SqliteStore::Worker::list(const ListQuery& query) {
+  std::string where = filter_of(query);
+  SandboxPage page;
+  TRY(count, prepared("SELECT count(*) FROM sandbox_instances WHERE " + where));
+  bind_filter(*count, query);
+  TRY(counted, count->step());
+  if (counted) page.total = count->integer(0);
+  CHECK_OK(count->run());
+
+  std::optional<PageCursor> cursor;
+  if (!query.cursor.empty()) {
+    TRY(parsed, PageCursor::parse(query.cursor));
+    cursor = parsed;
+    where += " AND (created_at, sandbox_id) < (?, ?)";
+  }
+  TRY(statement,
+      prepared(fmt::format("SELECT {} FROM sandbox_instances WHERE {} "
+                           "ORDER BY created_at DESC, sandbox_id DESC LIMIT ?",
+                           sqlite::kSandboxColumns, where)));
+  bind_filter(*statement, query);
+  if (cursor) statement->bind(to_unix_ms(cursor->created_at)).bind(cursor->id.text());
+  statement->bind(static_cast<std::int64_t>(query.limit) + 1);
+  TRY(rows, read_all(*statement));
+  if (rows.size() > static_cast<std::size_t>(query.limit)) {
+    rows.pop_back();
+    page.next_cursor = PageCursor::at(rows.back()).text();
+  }
+  page.sandboxes = std::move(rows);
+  return page;
+}
+
+Result<std::vector<Sandbox>> SqliteStore::Worker::list_active(const std::string& installation) {
+  TRY(statement,
+      prepared(fmt::format("SELECT {} FROM sandbox_instances WHERE installation = ? AND {}",
+                           sqlite::kSandboxColumns, kActive)));
+  statement->bind(installation);
+  return read_all(*statement);
+}
+
+Result<std::vector<SandboxId>> SqliteStore::Worker::list_due(const std::string& installation,
+                                                             TimePoint now, int limit) {
+  TRY(statement, prepared("SELECT sandbox_id FROM sandbox_instances WHERE installation = ? "
+                          "AND expires_at <= ? AND status IN ('ready', 'running') "
+                          "ORDER BY expires_at LIMIT ?"));
+  statement->bind(installation).bind(to_unix_ms(now)).bind(static_cast<std::int64_t>(limit));
+  std::vector<SandboxId> ids;
+  for (;;) {
+    TRY(row, statement->step());
+    if (!row) return ids;
+    if (auto id = SandboxId::parse(statement->text(0))) ids.push_back(*std::move(id));
+  }
+}
+
+Result<std::int64_t> SqliteStore::Worker::count_active() {
+  TRY(statement,
+      prepared(fmt::format("SELECT count(*) FROM sandbox_instances WHERE {}", kActive)));
+  TRY(row, statement->step());
+  const std::int64_t count = row ? statement->integer(0) : 0;
+  CHECK_OK(statement->run());
+  return count;
+}
+
+Result<std::vector<SandboxEvent>> SqliteStore::Worker::events(const SandboxId& id) {
+  TRY(statement,
+      prepared("SELECT * FROM (SELECT event_id, at, type, status, actor, detail FROM "
+               "sandbox_events WHERE sandbox_id = ? ORDER BY event_id DESC LIMIT ?) "
+               "ORDER BY event_id"));
+  statement->bind(id.text()).bind(static_cast<std::int64_t>(kEventsMax));
+  std::vector<SandboxEvent> events;
+  for (;;) {
+    TRY(row, statement->step());
+    if (!row) return events;
+    events.push_back({.event_id = statement->integer(0),
+                      .sandbox_id = id,
+                      .at = from_unix_ms(statement->integer(1)),
+                      .type = statement->text(2),
+                      .status = statement->text(3),
+                      .actor = statement->text(4),
+                      .detail = statement->text(5)});
+  }
+}
+
+Result<void> SqliteStore::Worker::append_event(const SandboxId& id, TimePoint at,
+                                               const NewEvent& event) {
+  TRY(row, get(id));
+  return add_event(id, at, status_name(row.status), event);
+}
+
+Result<sqlite::Statement*> SqliteStore::Worker::prepared(const std::string& sql) {
+  if (!database_) return fail(Code::unavailable, "The registry's database is not open.");
+  const auto found = statements_.find(sql);
+  if (found != statements_.end()) return &found->second;
+  TRY(statement, database_->prepare(sql));
+  return &statements_.emplace(sql, std::move(statement)).first->second;
+}
+
+Result<void> SqliteStore::Worker::add_event(const SandboxId& id, TimePoint at,
+                                            std::string_view status, const NewEvent& event) {
+  TRY(statement, prepared("INSERT INTO sandbox_events (sandbox_id, at, type, status, actor, "
+                          "detail) VALUES (?, ?, ?, ?, ?, ?)"));
+  statement->bind(id.text())
+      .bind(to_unix_ms(at))
+      .bind(event.type)
+      .bind(status)
+      .bind(event.actor)
+      .bind(event.detail);
+  return statement->run();
+}
+
+Result<std::vector<Sandbox>> SqliteStore::Worker::read_all(sqlite::Statement& statement) {
+  std::vector<Sandbox> rows;
+  Result<void> problem;
+  for (;;) {
+    TRY(more, statement.step());
+    if (!more) break;
+    auto row = sqlite::read_sandbox(statement);
+    if (row) {
+      rows.push_back(*std::move(row));
+    } else {
+      problem = std::unexpected(row.error());  // read on: the statement must come to its end
+    }
+  }
+  if (!problem) return std::unexpected(problem.error());
+  return rows;
+}
+
+}  // namespace matrx

@@ -1,0 +1,39 @@
+#pragma once
+// The blocking half of the SQLite store: every method runs on its worker thread.
+
+#include <map>
+#include <string>
+
+#include "adapters/sqlite/database.hpp"
+#include "adapters/sqlite/sqlite_store.hpp"
+
+namespace matrx {
+
+class SqliteStore::Worker {
+ public:
+  Result<void> open(const std::string& path);
+  Result<void> ping();
+  Result<Sandbox> insert(Sandbox sandbox, const NewEvent& event);
+  Result<Sandbox> get(const SandboxId& id);
+  Result<Sandbox> update(Sandbox sandbox, TimePoint at, const NewEvent& event);
+  Result<void> heartbeat(const SandboxId& id, TimePoint at);
+  Result<SandboxPage> list(const ListQuery& query);
+  Result<std::vector<Sandbox>> list_active(const std::string& installation);
+  Result<std::vector<SandboxId>> list_due(const std::string& installation, TimePoint now,
+                                          int limit);
+  Result<std::int64_t> count_active();
+  Result<std::vector<SandboxEvent>> events(const SandboxId& id);
+  Result<void> append_event(const SandboxId& id, TimePoint at, const NewEvent& event);
+
+ private:
+  // Prepared once for each text; SQL texts are literals or built from a handful of parts.
+  Result<sqlite::Statement*> prepared(const std::string& sql);
+  Result<void> add_event(const SandboxId& id, TimePoint at, std::string_view status,
+                         const NewEvent& event);
+  Result<std::vector<Sandbox>> read_all(sqlite::Statement& statement);
+
+  std::optional<sqlite::Database> database_;
+  std::map<std::string, sqlite::Statement> statements_;
+};
+
+}  // namespace matrx

@@ -1,0 +1,272 @@
+#include "api/messages.hpp"
+
+#include <algorithm>
+
+#include "base/limits.hpp"
+#include "base/text.hpp"
+
+// A described struct as a member of another one.
+#define MATRX_NESTED_CODEC(Type, schema_function)                                          \
+  template <>                                                                              \
+  struct Codec<Type> {                                                                     \
+    static bool decode(const json::value& from, Type& out, FieldErrors& errors,            \
+                       const Loc& loc) {                                                   \
+      const auto before = errors.size();                                                   \
+      out = schema_function().decode(from, errors, loc);                                   \
+      return errors.size() == before;                                                      \
+    }                                                                                      \
+    static json::value encode(const Type& from) { return schema_function().encode(from); } \
+    static json::object schema() { return schema_function().describe(); }                  \
+  }
+
+namespace matrx {
+namespace api {
+namespace {
+
+const Schema<CreateSandboxRequest::ResourceRequest>& resource_request_schema();
+const Schema<SandboxBody::ResourceBody>& resource_schema();
+const Schema<EventBody>& event_schema();
+const Schema<DependencyBody>& dependency_schema();
+
+}  // namespace
+}  // namespace api
+
+MATRX_NESTED_CODEC(api::CreateSandboxRequest::ResourceRequest, api::resource_request_schema);
+MATRX_NESTED_CODEC(api::SandboxBody::ResourceBody, api::resource_schema);
+MATRX_NESTED_CODEC(api::SandboxBody, api::sandbox_schema);
+MATRX_NESTED_CODEC(api::EventBody, api::event_schema);
+MATRX_NESTED_CODEC(api::DependencyBody, api::dependency_schema);
+
+namespace api {
+namespace {
+
+constexpr double kCpuMin = 0.1, kCpuMax = 128;
+constexpr std::int64_t kMemoryMbMin = 64, kMemoryMbMax = 1024 * 1024;
+constexpr std::int64_t kBytesPerMb = 1024 * 1024;
+
+// A user name or a numeric id, as useradd allows them.
+bool is_user_name(std::string_view text) {
+  return !text.empty() && text.size() <= 64 && is_valid_user_id(text);
+}
+
+PatternRule user_id_rule() { return {"^[a-zA-Z0-9._-]{1,255}$", is_valid_user_id}; }
+PatternRule user_name_rule() { return {"^[a-zA-Z0-9._-]{1,64}$", is_user_name}; }
+PairsRule env_rule() {
+  return {.count_max = kEnvVarsMax, .bytes_max = kEnvBytesMax, .names_are_variables = true};
+}
+
+const Schema<CreateSandboxRequest::ResourceRequest>& resource_request_schema() {
+  using R = CreateSandboxRequest::ResourceRequest;
+  static const auto schema =
+      Schema<R>("ResourceRequest")
+          .field("cpu", &R::cpu, between(kCpuMin, kCpuMax), says("Cores."))
+          .field("memory_mb", &R::memory_mb, between(kMemoryMbMin, kMemoryMbMax));
+  return schema;
+}
+
+const Schema<SandboxBody::ResourceBody>& resource_schema() {
+  using R = SandboxBody::ResourceBody;
+  static const auto schema = Schema<R>("Resources")
+                                 .field("cpu", &R::cpu, says("Cores."))
+                                 .field("memory_mb", &R::memory_mb);
+  return schema;
+}
+
+const Schema<EventBody>& event_schema() {
+  using E = EventBody;
+  static const auto schema =
+      Schema<E>("SandboxEvent")
+          .field("event_id", &E::event_id)
+          .field("sandbox_id", &E::sandbox_id)
+          .field("at", &E::at)
+          .field("type", &E::type, says("created, ready, lost, stopped, agent_error, …"))
+          .field("status", &E::status, says("The sandbox's status after it."))
+          .field("actor", &E::actor, says("Who caused it: api:<request id>, agent, loop:…"))
+          .field("detail", &E::detail);
+  return schema;
+}
+
+const Schema<DependencyBody>& dependency_schema() {
+  using D = DependencyBody;
+  static const auto schema = Schema<D>("Dependency")
+                                 .field("name", &D::name)
+                                 .field("status", &D::status, one_of({"ok", "unavailable"}))
+                                 .field("detail", &D::detail);
+  return schema;
+}
+
+Schema<CreateSandboxRequest> make_create_request(const MessageLimits& limits) {
+  using R = CreateSandboxRequest;
+  return Schema<R>("CreateSandboxRequest")
+      .field("user_id", &R::user_id, user_id_rule(), example("user-1"),
+             says("Whose sandbox it is: decides the home and the cold storage."))
+      .field("config", &R::config, bytes_at_most(kConfigBytesMax),
+             says("Kept with the sandbox and given back; never interpreted."))
+      .field("ttl_seconds", &R::ttl_seconds, between(kTtlSecondsMin, limits.ttl_seconds_max),
+             says("Lifetime; the sandbox is stopped gracefully at its end."))
+      .field("template", &R::template_id, one_of({"default"}))
+      .field("name", &R::name, chars(1, kNameCharsMax), no_nul())
+      .field("labels", &R::labels,
+             PairsRule{.count_max = kLabelsMax, .chars_max = kLabelCharsMax})
+      .field("env", &R::env, env_rule(),
+             says("Environment of every command in it. Not kept in the registry."))
+      .field("resources", &R::resources);
+}
+
+Schema<ExecRequest> make_exec_request(const MessageLimits& limits) {
+  using R = ExecRequest;
+  return Schema<R>("ExecRequest")
+      .field("command", &R::command, chars(1, static_cast<std::size_t>(limits.command_chars_max)),
+             no_nul(), example("python3 --version"),
+             says("Run by bash, or by sh where the image has no bash."))
+      .field_with_default("timeout", &R::timeout, between(1, limits.timeout_seconds_max),
+                          says("Seconds; then every process of the command is killed."))
+      .field_with_default("user", &R::user, user_name_rule())
+      .field("cwd", &R::cwd, chars(1, kPathBytesMax), no_nul(),
+             says("Default: where the last command of this sandbox ended."))
+      .field("env", &R::env, env_rule())
+      .field("stdin", &R::stdin_text, bytes_at_most(kExecStdinBytesMax));
+}
+
+}  // namespace
+
+Schemas::Schemas(const MessageLimits& limits)
+    : create_request(make_create_request(limits)),
+      exec_request(make_exec_request(limits)),
+      complete_request(Schema<CompleteRequest>("CompleteRequest")
+                           .field("result", &CompleteRequest::result,
+                                  bytes_at_most(kConfigBytesMax), says("Any JSON."))),
+      error_request(Schema<ErrorRequest>("ErrorRequest")
+                        .field("error", &ErrorRequest::error, chars(1, 10'000))
+                        .field("details", &ErrorRequest::details, bytes_at_most(kConfigBytesMax),
+                               says("Any JSON."))) {}
+
+SandboxBody to_body(const Sandbox& row) {
+  const auto unless_empty = [](const std::string& text) {
+    return text.empty() ? std::nullopt : std::optional(text);
+  };
+  SandboxBody body;
+  body.sandbox_id = row.id.text();
+  body.user_id = row.user_id;
+  body.status = status_name(row.status);
+  body.container_id = unless_empty(row.container_id);
+  body.created_at = row.created_at;
+  body.hot_path = row.hot_path;
+  body.cold_path = row.cold_path;
+  body.config = {row.config_json};
+  body.ttl_seconds = row.ttl_seconds;
+  body.expires_at = row.expires_at;
+  body.updated_at = row.updated_at;
+  body.last_heartbeat_at = row.last_heartbeat_at;
+  body.stopped_at = row.stopped_at;
+  if (row.stop_reason) body.stop_reason = std::string(stop_reason_name(*row.stop_reason));
+  body.status_detail = unless_empty(row.status_detail);
+  body.name = unless_empty(row.name);
+  body.labels = row.labels;
+  body.template_id = row.template_id;
+  body.resources = {.cpu = row.resources.cpu,
+                    .memory_mb = row.resources.memory_bytes / kBytesPerMb};
+  return body;
+}
+
+const Schema<SandboxBody>& sandbox_schema() {
+  using S = SandboxBody;
+  static const auto schema =
+      Schema<S>("Sandbox")
+          .field("sandbox_id", &S::sandbox_id, example("sbx-0123456789ab"))
+          .field("user_id", &S::user_id)
+          .field("status", &S::status,
+                 one_of({"creating", "starting", "ready", "running", "shutting_down", "stopped",
+                         "failed", "expired"}))
+          .field("container_id", &S::container_id)
+          .field("created_at", &S::created_at)
+          .field("hot_path", &S::hot_path, says("The home inside the sandbox."))
+          .field("cold_path", &S::cold_path)
+          .field("config", &S::config)
+          .field("ttl_seconds", &S::ttl_seconds)
+          .field("expires_at", &S::expires_at)
+          .field("updated_at", &S::updated_at)
+          .field("last_heartbeat_at", &S::last_heartbeat_at)
+          .field("stopped_at", &S::stopped_at)
+          .field("stop_reason", &S::stop_reason,
+                 one_of({"user_requested", "expired", "error", "graceful_shutdown", "admin",
+                         "lost"}))
+          .field("status_detail", &S::status_detail,
+                 says("A sentence on why it failed or was lost."))
+          .field("name", &S::name)
+          .field("labels", &S::labels)
+          .field("template", &S::template_id)
+          .field("resources", &S::resources);
+  return schema;
+}
+
+const Schema<SandboxListBody>& sandbox_list_schema() {
+  using S = SandboxListBody;
+  static const auto schema = Schema<S>("SandboxList")
+                                 .field("sandboxes", &S::sandboxes, says("Newest first."))
+                                 .field("total", &S::total, says("Over all pages."))
+                                 .field("next_cursor", &S::next_cursor);
+  return schema;
+}
+
+const Schema<ExecBody>& exec_schema() {
+  using E = ExecBody;
+  static const auto schema =
+      Schema<E>("ExecResult")
+          .field("exit_code", &E::exit_code, says("124 where the timeout ended it."))
+          .field("stdout", &E::stdout_text)
+          .field("stderr", &E::stderr_text)
+          .field("cwd", &E::cwd, says("Where the command ended; the next one begins there."))
+          .field("duration_ms", &E::duration_ms)
+          .field("timed_out", &E::timed_out)
+          .field("stdout_truncated", &E::stdout_truncated)
+          .field("stderr_truncated", &E::stderr_truncated);
+  return schema;
+}
+
+const Schema<HeartbeatBody>& heartbeat_schema() {
+  static const auto schema = Schema<HeartbeatBody>("Heartbeat")
+                                 .field("acknowledged", &HeartbeatBody::acknowledged)
+                                 .field("sandbox_id", &HeartbeatBody::sandbox_id);
+  return schema;
+}
+
+const Schema<ShutdownBody>& shutdown_schema() {
+  static const auto schema = Schema<ShutdownBody>("ShuttingDown")
+                                 .field("status", &ShutdownBody::status)
+                                 .field("sandbox_id", &ShutdownBody::sandbox_id)
+                                 .field("error_received", &ShutdownBody::error_received);
+  return schema;
+}
+
+const Schema<EventListBody>& event_list_schema() {
+  static const auto schema = Schema<EventListBody>("SandboxEventList")
+                                 .field("events", &EventListBody::events, says("Oldest first."));
+  return schema;
+}
+
+const Schema<HealthBody>& health_schema() {
+  static const auto schema = Schema<HealthBody>("Health")
+                                 .field("status", &HealthBody::status)
+                                 .field("active_sandboxes", &HealthBody::active_sandboxes)
+                                 .field("uptime_seconds", &HealthBody::uptime_seconds);
+  return schema;
+}
+
+const Schema<ServiceBody>& service_schema() {
+  static const auto schema = Schema<ServiceBody>("Service")
+                                 .field("service", &ServiceBody::service)
+                                 .field("version", &ServiceBody::version)
+                                 .field("docs", &ServiceBody::docs);
+  return schema;
+}
+
+const Schema<ReadinessBody>& readiness_schema() {
+  static const auto schema = Schema<ReadinessBody>("Readiness")
+                                 .field("status", &ReadinessBody::status)
+                                 .field("dependencies", &ReadinessBody::dependencies);
+  return schema;
+}
+
+}  // namespace api
+}  // namespace matrx

@@ -1,0 +1,107 @@
+// The OpenAPI document, made from the route table and the schemas.
+
+#include "api/api.hpp"
+#include "base/text.hpp"
+
+namespace matrx::api {
+namespace {
+
+json::object error_schema() {
+  return {{"type", "object"},
+          {"properties",
+           json::object{{"detail", json::object{{"description",
+                                                 "What is wrong; for 422 a list of {loc, msg, "
+                                                 "type}"}}},
+                        {"code", json::object{{"type", "string"}}},
+                        {"request_id", json::object{{"type", "string"}}}}},
+          {"required", json::array{"detail", "code"}}};
+}
+
+json::object json_content(json::object schema) {
+  return {{"application/json", json::object{{"schema", std::move(schema)}}}};
+}
+
+json::array parameters_of(const Route& route) {
+  json::array parameters;
+  for (std::string_view segment : split(route.pattern, '/')) {
+    if (!segment.starts_with('{')) continue;
+    parameters.push_back(json::object{{"name", segment.substr(1, segment.size() - 2)},
+                                      {"in", "path"},
+                                      {"required", true},
+                                      {"schema", json::object{{"type", "string"}}}});
+  }
+  for (const QueryDoc& query : route.query) {
+    parameters.push_back(json::object{{"name", query.name},
+                                      {"in", "query"},
+                                      {"required", false},
+                                      {"description", query.description},
+                                      {"schema", json::object{{"type", query.type}}}});
+  }
+  return parameters;
+}
+
+json::object responses_of(const Route& route) {
+  json::object responses;
+  const json::object error_ref{{"$ref", "#/components/schemas/Error"}};
+  const auto add = [&](int status, std::string_view text, const json::object& schema) {
+    json::object response{{"description", text}};
+    if (!schema.empty()) response["content"] = json_content(schema);
+    responses[std::to_string(status)] = std::move(response);
+  };
+  for (const AnswerDoc& answer : route.answers) {
+    add(answer.status, answer.description,
+        answer.status >= 400 && answer.schema.empty() ? error_ref : answer.schema);
+  }
+  if (!route.open) {
+    add(401, "No API key", error_ref);
+    add(403, "A wrong API key", error_ref);
+  }
+  if (!route.request_schema.empty() || !route.query.empty()) {
+    add(422, "The request is not valid; nothing was changed", error_ref);
+  }
+  if (route.body_bytes_max > 0) add(413, "The body is too large", error_ref);
+  return responses;
+}
+
+json::object operation_of(const Route& route) {
+  json::object operation{{"summary", route.summary}, {"responses", responses_of(route)}};
+  if (auto parameters = parameters_of(route); !parameters.empty()) {
+    operation["parameters"] = std::move(parameters);
+  }
+  if (!route.request_schema.empty()) {
+    operation["requestBody"] = json::object{{"required", true},
+                                            {"content", json_content(route.request_schema)}};
+  }
+  if (route.open) operation["security"] = json::array();
+  return operation;
+}
+
+}  // namespace
+
+json::object make_openapi(const std::vector<Route>& routes, const ApiSettings& settings) {
+  json::object paths;
+  for (const Route& route : routes) {
+    auto [item, added] = paths.emplace(route.pattern, json::object());
+    item->value().as_object()[to_lower(http::method_name(route.method))] = operation_of(route);
+  }
+  return {
+      {"openapi", "3.1.0"},
+      {"info", json::object{{"title", "Matrx Sandbox"},
+                            {"version", settings.version},
+                            {"description", "Computers for AI agents: isolated, ephemeral "
+                                            "sandboxes on your own Linux host."}}},
+      {"paths", std::move(paths)},
+      {"security", json::array{json::object{{"key", json::array()}},
+                               json::object{{"bearer", json::array()}}}},
+      {"components",
+       json::object{
+           {"schemas", json::object{{"Error", error_schema()}}},
+           {"securitySchemes",
+            json::object{{"key", json::object{{"type", "apiKey"},
+                                              {"in", "header"},
+                                              {"name", settings.key_header}}},
+                         {"bearer", json::object{{"type", "http"}, {"scheme", "bearer"}}}}}}},
+  };
+}
+
+}  // namespace matrx::api

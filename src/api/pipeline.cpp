@@ -1,0 +1,141 @@
+// What every request passes, in this order:
+//
+//   handle               gives it an id (echoed in X-Request-Id), finds its route
+//   with_access_log      outside of all that can fail, so that every request has its line
+//   with_errors          a bug below becomes a 500 that says nothing of the inside
+//   with_authentication  before the body is read: strangers cost nothing
+//   with_body            reads the body up to the route's limit
+//   dispatch             the handler
+
+#include <boost/system/system_error.hpp>
+
+#include <algorithm>
+
+#include "api/api.hpp"
+#include "api/errors.hpp"
+#include "base/log.hpp"
+#include "base/text.hpp"
+
+namespace matrx::api {
+namespace {
+
+constexpr std::size_t kRequestIdCharsMax = 64;
+
+bool is_sane_request_id(std::string_view text) {
+  return !text.empty() && text.size() <= kRequestIdCharsMax && is_valid_user_id(text);
+}
+
+// The key of a request: its own header, else a bearer token.
+std::string_view key_of(const http::Request& request, const std::string& header) {
+  if (const auto key = request.headers.get(header); !key.empty()) return key;
+  constexpr std::string_view kBearer = "bearer ";
+  const auto authorization = request.headers.get("Authorization");
+  if (authorization.size() > kBearer.size() &&
+      equals_ignoring_case(authorization.substr(0, kBearer.size()), kBearer)) {
+    return trim(authorization.substr(kBearer.size()));
+  }
+  return {};
+}
+
+bool is_one_of(std::string_view key, const std::vector<std::string>& keys) {
+  bool found = false;
+  for (const auto& known : keys) found |= equals_in_constant_time(known, key);  // no early end
+  return found;
+}
+
+}  // namespace
+
+Task<http::Response> Api::handle(http::Request& request) {
+  Context context{.request = request};
+  context.request_id = make_request_id(request);
+  router_.find(context);
+  http::Response response = co_await with_access_log(context);
+  response.headers.add("X-Request-Id", context.request_id);
+  co_return response;
+}
+
+std::string Api::make_request_id(const http::Request& request) {
+  const auto given = request.headers.get("X-Request-Id");
+  if (is_sane_request_id(given)) return std::string(given);
+  return "req-" + random_.hex(8);
+}
+
+Task<http::Response> Api::with_access_log(Context& context) {
+  const auto begun = std::chrono::steady_clock::now();
+  http::Response response = co_await with_errors(context);
+  if (log::enabled(log::Level::info)) {
+    const std::chrono::duration<double, std::milli> took =
+        std::chrono::steady_clock::now() - begun;
+    log::info("request", {{"method", http::method_name(context.request.method)},
+                          {"path", context.request.path},
+                          {"status", response.status},
+                          {"duration_ms", took.count()},
+                          {"request_id", context.request_id}});
+  }
+  co_return response;
+}
+
+Task<http::Response> Api::with_errors(Context& context) {
+  try {
+    co_return co_await with_authentication(context);
+  } catch (const boost::system::system_error& e) {
+    if (e.code() == asio::error::operation_aborted) throw;  // the server is going down
+    log::error("request failed by a bug", {{"request_id", context.request_id},
+                                           {"error", e.what()}});
+  } catch (const std::exception& e) {
+    log::error("request failed by a bug", {{"request_id", context.request_id},
+                                           {"error", e.what()}});
+  }
+  co_return error_response(500, Code::internal, "Something went wrong here; it has been logged.",
+                           context.request_id);
+}
+
+Task<http::Response> Api::with_authentication(Context& context) {
+  const bool open = settings_.keys.empty() || (context.route != nullptr && context.route->open);
+  if (!open) {
+    const auto key = key_of(context.request, settings_.key_header);
+    const bool known = is_one_of(key, settings_.keys);
+    if (!known) {
+      log::warning("access denied", {{"path", context.request.path},
+                                     {"remote", context.request.remote},
+                                     {"reason", key.empty() ? "no key" : "wrong key"},
+                                     {"request_id", context.request_id}});
+    }
+    if (key.empty()) {
+      auto response = error_response(401, Code::unauthenticated,
+                                     "An API key is needed: send it as " + settings_.key_header +
+                                         " or as a bearer token.",
+                                     context.request_id);
+      response.headers.add("WWW-Authenticate", "Bearer");
+      co_return response;
+    }
+    if (!known) {
+      co_return error_response(403, Code::forbidden, "This API key is not known.",
+                               context.request_id);
+    }
+  }
+  co_return co_await with_body(context);
+}
+
+Task<http::Response> Api::with_body(Context& context) {
+  if (context.route != nullptr && context.route->body_bytes_max > 0) {
+    auto body = co_await context.request.body_reader->read_all(context.route->body_bytes_max);
+    if (!body) co_return error_response(body.error(), context.request_id);
+    context.request.body = *std::move(body);
+  }
+  co_return co_await dispatch(context);
+}
+
+Task<http::Response> Api::dispatch(Context& context) {
+  if (context.route != nullptr) co_return co_await (this->*context.route->handler)(context);
+  if (!context.allowed_methods.empty()) {
+    auto response = error_response(405, Code::invalid, "This path does not take that method.",
+                                   context.request_id);
+    response.headers.add("Allow", context.allowed_methods);
+    co_return response;
+  }
+  co_return error_response(404, Code::not_found, "There is no such path; see /docs.",
+                           context.request_id);
+}
+
+}  // namespace matrx::api

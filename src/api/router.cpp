@@ -1,0 +1,56 @@
+#include "api/router.hpp"
+
+#include "base/text.hpp"
+
+namespace matrx::api {
+namespace {
+
+std::vector<std::string_view> segments_of(std::string_view path) {
+  if (path.starts_with('/')) path.remove_prefix(1);
+  return split(path, '/');
+}
+
+}  // namespace
+
+Router::Router(std::vector<Route> routes) : routes_(std::move(routes)) {
+  for (const Route& route : routes_) {
+    Pattern pattern;
+    for (std::string_view segment : segments_of(route.pattern)) {
+      pattern.segments.emplace_back(segment.starts_with('{') ? std::string_view() : segment);
+    }
+    patterns_.push_back(std::move(pattern));
+  }
+}
+
+void Router::find(Context& context) const {
+  const auto segments = segments_of(context.request.path);
+  const bool is_root = context.request.path == "/";
+  for (std::size_t i = 0; i < routes_.size(); ++i) {
+    const auto& wanted = patterns_[i].segments;
+    if (wanted.size() != segments.size()) continue;
+    std::vector<std::string> params;
+    bool matches = true;
+    for (std::size_t k = 0; matches && k < wanted.size(); ++k) {
+      if (!wanted[k].empty() || is_root) {
+        matches = segments[k] == wanted[k];
+      } else {
+        auto decoded = percent_decode(segments[k]);
+        matches = decoded && !decoded->empty();
+        if (matches) params.push_back(*std::move(decoded));
+      }
+    }
+    if (!matches) continue;
+    const Route& route = routes_[i];
+    const bool as_head =
+        context.request.method == http::Method::head && route.method == http::Method::get;
+    if (route.method == context.request.method || as_head) {
+      context.route = &route;
+      context.params = std::move(params);
+      return;
+    }
+    if (!context.allowed_methods.empty()) context.allowed_methods += ", ";
+    context.allowed_methods += http::method_name(route.method);
+  }
+}
+
+}  // namespace matrx::api

@@ -1,0 +1,183 @@
+#include "apps/orchestrator/config.hpp"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <cstdlib>
+
+#include "base/text.hpp"
+
+namespace matrx {
+namespace {
+
+// Reads one variable into the config; false: not what it takes.
+using Reader = std::function<bool(const std::string& text, Config& config)>;
+
+struct Variable {
+  const char* name;
+  const char* preset;
+  const char* takes;   // what a correct value looks like
+  const char* help;
+  Reader read;
+  bool secret = false; // never shown in an error
+};
+
+Reader text(std::string Config::*member, bool may_be_empty = false) {
+  return [=](const std::string& value, Config& config) {
+    config.*member = value;
+    return may_be_empty || !value.empty();
+  };
+}
+
+Reader integer(int Config::*member, int min, int max) {
+  return [=](const std::string& value, Config& config) {
+    int number = 0;
+    const char* end = value.data() + value.size();
+    const auto [stopped, ec] = std::from_chars(value.data(), end, number);
+    config.*member = number;
+    return ec == std::errc() && stopped == end && number >= min && number <= max;
+  };
+}
+
+bool read_cores(const std::string& value, Config& config) {
+  const char* end = value.data() + value.size();
+  const auto [stopped, ec] = std::from_chars(value.data(), end, config.cpu_limit);
+  return ec == std::errc() && stopped == end && config.cpu_limit >= 0.1 && config.cpu_limit <= 128;
+}
+
+bool read_memory(const std::string& value, Config& config) {
+  constexpr std::int64_t kLeast = 64LL << 20;  // less does not start a shell with an agent
+  config.memory_limit_bytes = parse_bytes(value).value_or(0);
+  return config.memory_limit_bytes >= kLeast;
+}
+
+bool read_level(const std::string& value, Config& config) {
+  const auto level = log::parse_level(value);
+  config.log_level = level.value_or(log::Level::info);
+  return level.has_value();
+}
+
+bool read_format(const std::string& value, Config& config) {
+  config.log_format = value == "text" ? log::Format::text : log::Format::json;
+  return value == "text" || value == "json";
+}
+
+bool read_keys(const std::string& value, Config& config) {
+  for (std::string_view key : split(value, ',')) {
+    if (!trim(key).empty()) config.api_keys.emplace_back(trim(key));
+  }
+  return true;
+}
+
+bool read_store(const std::string& value, Config& config) {
+  config.store = value;
+  return value == "memory" || value == "sqlite";
+}
+
+bool read_folder(const std::string& value, Config& config) {
+  config.data_dir = value;
+  return value.starts_with('/');
+}
+
+const std::vector<Variable>& variables() {
+  static const std::vector<Variable> table = {
+      {"MATRX_HOST", "0.0.0.0", "an IP address", "where to listen", text(&Config::host)},
+      {"MATRX_PORT", "8000", "0 to 65535", "0 = any free port",
+       integer(&Config::port, 0, 65535)},
+      {"MATRX_LOG_LEVEL", "INFO", "DEBUG, INFO, WARNING, ERROR or CRITICAL", "", read_level},
+      {"MATRX_LOG_FORMAT", "json", "json or text", "", read_format},
+      {"MATRX_API_KEY", "", "keys, separated by commas",
+       "what clients must send; empty = open to everybody", read_keys, true},
+      {"MATRX_API_KEY_HEADER", "X-API-Key", "a header name", "a bearer token is read as well",
+       text(&Config::api_key_header)},
+      {"MATRX_SANDBOX_IMAGE", "matrx-sandbox:latest", "an image of the container engine",
+       "what sandboxes run", text(&Config::sandbox_image)},
+      {"MATRX_DOCKER_NETWORK", "matrx-sandboxes", "a network name",
+       "made at start; sandboxes on it cannot reach each other", text(&Config::docker_network)},
+      {"MATRX_CONTAINER_CPU_LIMIT", "2.0", "cores, 0.1 to 128", "per sandbox", read_cores},
+      {"MATRX_CONTAINER_MEMORY_LIMIT", "4g", "bytes, with k, m or g; at least 64m", "per sandbox",
+       read_memory},
+      {"MATRX_CONTAINER_PIDS_LIMIT", "1024", "16 to 32768", "processes and threads per sandbox",
+       integer(&Config::pids_limit, 16, 32768)},
+      {"MATRX_MAX_SESSION_DURATION_SECONDS", "7200", "1 to 31536000",
+       "lifetime of a sandbox whose request names none",
+       integer(&Config::session_seconds, 1, 31'536'000)},
+      {"MATRX_MAX_TTL_SECONDS", "86400", "1 to 31536000", "what a request may ask for",
+       integer(&Config::ttl_seconds_max, 1, 31'536'000)},
+      {"MATRX_SHUTDOWN_TIMEOUT_SECONDS", "30", "1 to 3600",
+       "what a graceful stop may take before it becomes an immediate one",
+       integer(&Config::shutdown_timeout_seconds, 1, 3600)},
+      {"MATRX_HEALTHCHECK_INTERVAL_SECONDS", "30", "1 to 3600",
+       "between two comparisons of registry and containers",
+       integer(&Config::healthcheck_interval_seconds, 1, 3600)},
+      {"MATRX_MAX_COMMAND_LENGTH", "10000", "1 to 100000 characters", "of one exec",
+       integer(&Config::command_chars_max, 1, 100'000)},
+      {"MATRX_COMMAND_TIMEOUT_SECONDS", "600", "1 to 3600", "the longest timeout of one exec",
+       integer(&Config::command_timeout_seconds, 1, 3600)},
+      {"MATRX_SANDBOX_STORE", "memory", "memory or sqlite", "where the registry is kept",
+       read_store},
+      {"MATRX_DATABASE_URL", "", "a path, for sqlite", "default: registry.db in the data folder",
+       text(&Config::database_url, true), true},
+      {"MATRX_DATA_DIR", "/var/lib/matrx", "an absolute path",
+       "sandbox folders, registry, agent; the container engine must see the same path",
+       read_folder},
+      {"MATRX_AGENT_PATH", "", "a path", "the guest agent; default: beside this program",
+       text(&Config::agent_path, true)},
+  };
+  return table;
+}
+
+}  // namespace
+
+Environment process_environment() {
+  return [](const std::string& name) -> std::optional<std::string> {
+    const char* value = std::getenv(name.c_str());
+    return value ? std::optional<std::string>(value) : std::nullopt;
+  };
+}
+
+Result<Config> read_config(const Environment& environment) {
+  Config config;
+  for (const Variable& variable : variables()) {
+    const auto given = environment(variable.name);
+    const std::string value = given.value_or(variable.preset);
+    if (variable.read(value, config)) continue;
+    return fail(Code::invalid,
+                fmt::format("{} is '{}'; it takes {}", variable.name,
+                            variable.secret ? "(not shown)" : value, variable.takes));
+  }
+  if (config.session_seconds > config.ttl_seconds_max) {
+    return fail(Code::invalid, fmt::format("MATRX_MAX_SESSION_DURATION_SECONDS is {}; it takes at "
+                                           "most MATRX_MAX_TTL_SECONDS, which is {}",
+                                           config.session_seconds, config.ttl_seconds_max));
+  }
+  config.docker_host = environment("DOCKER_HOST").value_or("");
+  if (config.docker_host.empty()) config.docker_host = "unix:///var/run/docker.sock";
+  config.docker_tls_verify = !environment("DOCKER_TLS_VERIFY").value_or("").empty();
+  config.docker_cert_path = environment("DOCKER_CERT_PATH").value_or("");
+  return config;
+}
+
+std::string config_help() {
+  std::string out;
+  for (const Variable& v : variables()) {
+    out += fmt::format("  {:<36} {}\n", v.name, v.help[0] ? v.help : v.takes);
+    out += fmt::format("  {:<36} takes {}; default: {}\n", "", v.takes,
+                       v.preset[0] ? v.preset : "(empty)");
+  }
+  out += "  DOCKER_HOST, DOCKER_TLS_VERIFY, DOCKER_CERT_PATH: as for the docker command\n";
+  return out;
+}
+
+std::string config_example() {
+  std::string out =
+      "# The settings of the Matrx Sandbox orchestrator, with their defaults.\n"
+      "# Made by: matrx-orchestrator --print-env-example\n";
+  for (const Variable& v : variables()) {
+    out += fmt::format("\n# {}{}takes {}\n#{}={}\n", v.help, v.help[0] ? "; " : "", v.takes,
+                       v.name, v.preset);
+  }
+  return out;
+}
+
+}  // namespace matrx

@@ -1,0 +1,53 @@
+#pragma once
+// The settings of the orchestrator: one table, read from the environment, printed by --help and
+// written to .env.example.
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/error.hpp"
+#include "base/log.hpp"
+#include "base/time.hpp"
+
+namespace matrx {
+
+struct Config {
+  std::string host;
+  int port = 0;
+  log::Level log_level = log::Level::info;
+  log::Format log_format = log::Format::json;
+  std::vector<std::string> api_keys;
+  std::string api_key_header;
+  std::string sandbox_image;
+  std::string docker_network;
+  double cpu_limit = 0;
+  std::int64_t memory_limit_bytes = 0;
+  int pids_limit = 0;
+  int session_seconds = 0;
+  int ttl_seconds_max = 0;
+  int shutdown_timeout_seconds = 0;
+  int healthcheck_interval_seconds = 0;
+  int command_chars_max = 0;
+  int command_timeout_seconds = 0;
+  std::string store;
+  std::string database_url;
+  std::string data_dir;
+  std::string agent_path;
+  // Docker's own variables, without our prefix.
+  std::string docker_host;
+  bool docker_tls_verify = false;
+  std::string docker_cert_path;
+};
+
+// The value of a variable, or nothing where it is not set.
+using Environment = std::function<std::optional<std::string>(const std::string& name)>;
+Environment process_environment();
+
+// invalid: one line that names the variable, what it got and what it takes.
+Result<Config> read_config(const Environment& environment);
+
+std::string config_help();     // the table, for --help
+std::string config_example();  // the table, as .env.example
+
+}  // namespace matrx

@@ -1,0 +1,45 @@
+#pragma once
+// Time as a dependency: the wall clock, and sleeping. A simulation brings its own.
+
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <optional>
+
+#include "async/task.hpp"
+#include "base/time.hpp"
+
+namespace matrx {
+
+class Clock {
+ public:
+  virtual ~Clock() = default;
+  virtual TimePoint now() const = 0;
+
+  // Sleeps at least that long; ends early only by cancellation (throws operation_aborted).
+  virtual Task<void> sleep(milliseconds duration) = 0;
+};
+
+class SystemClock : public Clock {
+ public:
+  TimePoint now() const override;
+  Task<void> sleep(milliseconds duration) override;
+};
+
+// Runs the task for at most `limit`; nothing where the time ran out (the task is cancelled and
+// has ended by then).
+template <class T>
+Task<std::optional<T>> with_deadline(Clock& clock, milliseconds limit, Task<T> task) {
+  using namespace asio::experimental::awaitable_operators;
+  auto first = co_await (std::move(task) || clock.sleep(limit));
+  if (first.index() == 0) co_return std::get<0>(std::move(first));
+  co_return std::nullopt;
+}
+
+// The same for tasks that answer Result<T>: a passed deadline becomes Code::timeout.
+template <class T>
+Task<Result<T>> within(Clock& clock, milliseconds limit, const char* what, Task<Result<T>> task) {
+  auto answer = co_await with_deadline(clock, limit, std::move(task));
+  if (answer) co_return std::move(*answer);
+  co_return fail(Code::timeout, std::string(what) + " did not answer in time");
+}
+
+}  // namespace matrx

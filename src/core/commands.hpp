@@ -1,0 +1,29 @@
+#pragma once
+// Running commands in a sandbox.
+
+#include "core/driver.hpp"
+
+namespace matrx {
+
+class Commands {
+ public:
+  Commands(Registry& registry, Driver& driver, Store& store, Guest& guest)
+      : registry_(registry), driver_(driver), store_(store), guest_(guest) {}
+
+  // conflict: not ready yet, or shutting down. gone: it has ended, also while the command ran; the
+  // message names status and stop reason. invalid: unknown user or cwd.
+  Task<Result<ExecOutcome>> exec(SandboxId id, ExecSpec spec, Actor actor);
+
+ private:
+  Task<Error> explain(SandboxId id, Error error, Actor actor);
+
+  Registry& registry_;
+  Driver& driver_;
+  Store& store_;
+  Guest& guest_;
+};
+
+// ok where commands can be run in it; otherwise conflict or gone, with the words for the caller.
+Result<void> check_usable(const Sandbox& row);
+
+}  // namespace matrx

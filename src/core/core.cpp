@@ -1,0 +1,52 @@
+#include "core/core.hpp"
+
+namespace matrx {
+
+Core::Core(Executor executor, CoreSettings settings, Store& store, Runtime& runtime, Guest& guest,
+           Clock& clock, Random& random)
+    : settings_(std::move(settings)),
+      store_(store),
+      runtime_(runtime),
+      registry_(store, clock),
+      driver_(executor, settings_, registry_, store, runtime, guest, clock),
+      lifecycle_(settings_, registry_, driver_, runtime, guest, clock, random),
+      commands_(registry_, driver_, store, guest),
+      signals_(executor, driver_, store, guest, clock),
+      loops_(executor, settings_, registry_, driver_, signals_, store, runtime, clock) {}
+
+Task<Result<void>> Core::open() {
+  CO_CHECK(co_await store_.open());
+  co_return co_await registry_.recount();
+}
+
+void Core::start() { loops_.start(); }
+
+void Core::cancel() {
+  loops_.cancel();
+  signals_.cancel();
+  driver_.cancel();
+}
+
+Task<void> Core::join() {
+  co_await loops_.join();
+  co_await signals_.join();
+  co_await driver_.join();
+}
+
+Task<Result<Sandbox>> Core::create(CreateSpec spec, Actor actor) {
+  auto created = co_await lifecycle_.create(std::move(spec), std::move(actor));
+  if (created) signals_.listen(created->id);
+  co_return created;
+}
+
+Task<Result<void>> Core::destroy(SandboxId id, bool graceful, StopReason reason, Actor actor) {
+  return lifecycle_.destroy(id, graceful, reason, std::move(actor));
+}
+
+Task<Result<std::vector<SandboxEvent>>> Core::events(SandboxId id) {
+  CO_TRY(history, co_await store_.events(id));
+  if (history.empty()) CO_CHECK(co_await store_.get(id));  // unknown, or only without history?
+  co_return std::move(history);
+}
+
+}  // namespace matrx

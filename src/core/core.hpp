@@ -1,0 +1,62 @@
+#pragma once
+// The inside of the house: everything that is decided. Knows ports only.
+
+#include "core/commands.hpp"
+#include "core/lifecycle.hpp"
+#include "core/loops.hpp"
+#include "core/signals.hpp"
+
+namespace matrx {
+
+class Core {
+ public:
+  // The references outlive the core.
+  Core(Executor executor, CoreSettings settings, Store& store, Runtime& runtime, Guest& guest,
+       Clock& clock, Random& random);
+
+  // Opens the store. What it answers with must stop the start.
+  Task<Result<void>> open();
+
+  // One round of reconciliation. Where the engine cannot be reached, the loops do it later.
+  Task<Result<void>> reconcile() { return loops_.reconcile(); }
+
+  // Begins the loops.
+  void start();
+
+  // Ends the loops and background work. Sandboxes live on; a later start finds them.
+  void cancel();
+  Task<void> join();
+
+  // Of one sandbox. not_found where there is no such id.
+  Task<Result<Sandbox>> create(CreateSpec spec, Actor actor);
+  Task<Result<Sandbox>> get(SandboxId id) { return store_.get(id); }
+  Task<Result<void>> destroy(SandboxId id, bool graceful, StopReason reason, Actor actor);
+  Task<Result<ExecOutcome>> exec(SandboxId id, ExecSpec spec, Actor actor) {
+    return commands_.exec(id, std::move(spec), std::move(actor));
+  }
+  Task<Result<std::vector<SandboxEvent>>> events(SandboxId id);
+  Signals& signals() { return signals_; }
+
+  Task<Result<SandboxPage>> list(ListQuery query) { return store_.list(std::move(query)); }
+
+  // For health: never waits.
+  std::int64_t active() const { return registry_.active(); }
+  // For readiness: ok, or why not.
+  Task<Result<void>> check_store() { return store_.ping(); }
+  Task<Result<void>> check_runtime() { return runtime_.ping(); }
+
+  const CoreSettings& settings() const { return settings_; }
+
+ private:
+  CoreSettings settings_;
+  Store& store_;
+  Runtime& runtime_;
+  Registry registry_;
+  Driver driver_;
+  Lifecycle lifecycle_;
+  Commands commands_;
+  Signals signals_;
+  Loops loops_;
+};
+
+}  // namespace matrx

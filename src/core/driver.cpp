@@ -1,0 +1,146 @@
+#include "core/driver.hpp"
+
+#include "base/log.hpp"
+#include "model/states.hpp"
+
+namespace matrx {
+namespace {
+
+std::string how_it_ended(const std::optional<Container>& container) {
+  if (!container) return "The container is gone.";
+  if (container->out_of_memory) return "The container ran out of memory.";
+  return "The container ended with exit code " + std::to_string(container->exit_code) + ".";
+}
+
+}  // namespace
+
+void Driver::set_stop(Sandbox& row, const Stop& stop) const {
+  // What was never ready has no agent to be told and no work to be saved.
+  const bool graceful = stop.graceful && is_usable(row.status);
+  row.status = Status::shutting_down;
+  row.stop_reason = stop.reason;
+  row.stop_graceful = graceful;
+  row.stop_deadline_at = clock_.now() + settings_.shutdown_timeout;
+}
+
+Task<Result<Sandbox>> Driver::begin_stop(SandboxId id, Stop stop, Actor actor) {
+  auto change = [this, stop](Sandbox& row, NewEvent& event) -> Result<bool> {
+    if (is_final(row.status)) return false;
+    event.type = stop.event_type;
+    event.detail = stop.detail;
+    if (row.status == Status::shutting_down) {
+      if (stop.graceful || !row.stop_graceful) return false;
+      row.stop_graceful = false;
+      event.type = "stop_forced";
+      return true;
+    }
+    set_stop(row, stop);
+    return true;
+  };
+  co_return co_await registry_.change(id, std::move(actor), std::move(change));
+}
+
+Task<Result<void>> Driver::drive(SandboxId id, Actor actor) {
+  const auto turn = co_await turns_.take(id.text());
+  co_return co_await drive_with_turn(id, std::move(actor));
+}
+
+void Driver::schedule(SandboxId id, Actor actor) {
+  if (!scheduled_.insert(id).second) return;
+  tasks_.spawn("drive", drive_scheduled(id, std::move(actor)));
+}
+
+Task<void> Driver::drive_scheduled(SandboxId id, Actor actor) {
+  const auto turn = co_await turns_.take(id.text());
+  // From here on a new event means a new look: what we are about to read may be older than it.
+  scheduled_.erase(id);
+  const auto slot = co_await slots_.take();
+  const auto driven = co_await drive_with_turn(id, actor);
+  if (!driven) {
+    log::warning("sandbox not yet where it should be", {{"sandbox_id", id.text()},
+                                                        {"actor", actor.text},
+                                                        {"error", driven.error().message},
+                                                        {"internal", driven.error().internal}});
+  }
+}
+
+Task<Result<void>> Driver::drive_with_turn(SandboxId id, Actor actor) {
+  bool agent_told = false;
+  for (int steps = 0; steps < kDriveStepsMax; ++steps) {
+    CO_TRY(row, co_await store_.get(id));
+    CO_TRY(container, co_await runtime_.inspect(id));
+    const Step step = next_step(row, container, clock_.now(), agent_told);
+    if (step == Step::none) {
+      if (is_final(row.status)) guest_.forget(id);
+      co_return Result<void>();
+    }
+    if (step == Step::tell_agent) agent_told = true;
+    auto applied = co_await apply(step, std::move(row), container, actor);
+    const bool lost_race = !applied && applied.error().code == Code::conflict;
+    if (!applied && !lost_race) co_return applied;
+  }
+  co_return fail(Code::internal, "The sandbox does not come to rest.");
+}
+
+Task<Result<void>> Driver::apply(Step step, Sandbox row, const std::optional<Container>& container,
+                                 Actor actor) {
+  const SandboxId id = row.id;
+  Registry::Change change;
+  switch (step) {
+    case Step::none:
+      co_return Result<void>();
+
+    case Step::tell_agent: {
+      const auto patience = row.stop_deadline_at.value_or(clock_.now()) - clock_.now();
+      const auto told = co_await guest_.shutdown(id, patience);
+      if (!told) {
+        log::warning("agent could not be told to end",
+                     {{"sandbox_id", id.text()}, {"error", told.error().message}});
+      }
+      co_return Result<void>();
+    }
+
+    case Step::remove_container:
+      co_return co_await runtime_.remove(id);
+
+    case Step::abandon:
+      change = [](Sandbox& changed, NewEvent&) -> Result<bool> {
+        changed.status = Status::failed;
+        changed.stop_reason = StopReason::error;
+        changed.status_detail = "The orchestrator ended while this sandbox was being created.";
+        return true;
+      };
+      break;
+
+    case Step::begin_expiry:
+      change = [this](Sandbox& changed, NewEvent&) -> Result<bool> {
+        set_stop(changed, {.graceful = true, .reason = StopReason::expired});
+        return true;
+      };
+      break;
+
+    case Step::mark_lost:
+      change = [detail = how_it_ended(container)](Sandbox& changed, NewEvent& e) -> Result<bool> {
+        changed.status = Status::stopped;
+        changed.stop_reason = StopReason::lost;
+        changed.status_detail = detail;
+        e.type = "lost";
+        e.detail = detail;
+        return true;
+      };
+      break;
+
+    case Step::finish_stop:
+      change = [](Sandbox& changed, NewEvent&) -> Result<bool> {
+        const bool expired = changed.stop_reason == StopReason::expired;
+        changed.status = expired ? Status::expired : Status::stopped;
+        changed.stop_deadline_at.reset();
+        return true;
+      };
+      break;
+  }
+  CO_CHECK(co_await registry_.change_once(std::move(row), std::move(actor), std::move(change)));
+  co_return Result<void>();
+}
+
+}  // namespace matrx

@@ -1,0 +1,68 @@
+#pragma once
+// Brings one sandbox after the other to where its row says it should be.
+
+#include <string>
+#include <unordered_set>
+
+#include "async/clock.hpp"
+#include "async/task_group.hpp"
+#include "async/turns.hpp"
+#include "base/limits.hpp"
+#include "core/next_step.hpp"
+#include "core/registry.hpp"
+#include "core/settings.hpp"
+#include "ports/guest.hpp"
+#include "ports/runtime.hpp"
+
+namespace matrx {
+
+class Driver {
+ public:
+  Driver(Executor executor, const CoreSettings& settings, Registry& registry, Store& store,
+         Runtime& runtime, Guest& guest, Clock& clock)
+      : settings_(settings), registry_(registry), store_(store), runtime_(runtime), guest_(guest),
+        clock_(clock), slots_(kDrivesAtOnceMax), tasks_(executor) {}
+
+  // Who changes the world for a sandbox holds its turn. A row may be changed without it.
+  Task<Turns::Turn> take_turn(SandboxId id) { return turns_.take(id.text()); }
+
+  // Writes the intent to end it. Does nothing where it has ended or is ending, except that an
+  // impatient stop makes a graceful one impatient. Answers the row as it is now.
+  struct Stop {
+    bool graceful = true;
+    StopReason reason = StopReason::user_requested;
+    std::string event_type = {};  // default: "shutting_down"
+    std::string detail = {};
+  };
+  Task<Result<Sandbox>> begin_stop(SandboxId id, Stop stop, Actor actor);
+
+  // Takes the turn and applies next_step until there is nothing to do. The error is the first
+  // step that did not work; the loops try again.
+  Task<Result<void>> drive(SandboxId id, Actor actor);
+
+  // The same in the background; a sandbox that waits to be driven is not queued twice.
+  void schedule(SandboxId id, Actor actor);
+
+  void cancel() { tasks_.cancel(); }
+  Task<void> join() { return tasks_.join(); }
+
+ private:
+  Task<Result<void>> drive_with_turn(SandboxId id, Actor actor);
+  Task<Result<void>> apply(Step step, Sandbox row, const std::optional<Container>& container,
+                           Actor actor);
+  Task<void> drive_scheduled(SandboxId id, Actor actor);
+  void set_stop(Sandbox& row, const Stop& stop) const;
+
+  const CoreSettings& settings_;
+  Registry& registry_;
+  Store& store_;
+  Runtime& runtime_;
+  Guest& guest_;
+  Clock& clock_;
+  Turns turns_;
+  Slots slots_;
+  std::unordered_set<SandboxId> scheduled_;
+  TaskGroup tasks_;
+};
+
+}  // namespace matrx

@@ -1,0 +1,146 @@
+#include "core/lifecycle.hpp"
+
+#include "base/log.hpp"
+#include "model/states.hpp"
+
+namespace matrx {
+namespace {
+
+// Set by us; a request's env cannot change them.
+bool is_reserved_name(std::string_view name) {
+  return name == "SANDBOX_ID" || name == "USER_ID" || name == "HOT_PATH" || name == "COLD_PATH" ||
+         name == "ORCHESTRATOR_URL";
+}
+
+}  // namespace
+
+Task<Result<Sandbox>> Lifecycle::create(CreateSpec spec, Actor actor) {
+  if (spec.ttl_seconds && *spec.ttl_seconds > settings_.ttl_seconds_max) {
+    co_return fail(Code::invalid, "ttl_seconds may be at most " +
+                                      std::to_string(settings_.ttl_seconds_max) + ".");
+  }
+  CO_CHECK(co_await runtime_.ping());  // no row for what cannot even begin
+  Sandbox row = new_row(spec);
+  const SandboxId id = row.id;
+  const auto turn = co_await driver_.take_turn(id);
+  CO_TRY(inserted, co_await registry_.insert(std::move(row), actor));
+  ContainerSpec container = container_spec(inserted, spec);
+  auto ready = co_await bring_up(std::move(inserted), std::move(container), actor);
+  if (!ready) co_await give_up(id, ready.error(), actor);
+  co_return ready;
+}
+
+Sandbox Lifecycle::new_row(const CreateSpec& spec) {
+  Sandbox row;
+  row.id = SandboxId::make(random_);
+  row.user_id = spec.user_id;
+  row.image = settings_.image;
+  row.template_id = spec.template_id;
+  row.name = spec.name;
+  row.labels = spec.labels;
+  row.config_json = spec.config_json;
+  row.resources = settings_.resources;
+  if (spec.cpu) row.resources.cpu = *spec.cpu;
+  if (spec.memory_bytes) row.resources.memory_bytes = *spec.memory_bytes;
+  row.ttl_seconds = spec.ttl_seconds.value_or(settings_.ttl_seconds);
+  row.hot_path = settings_.hot_path;
+  row.cold_path = settings_.cold_path;
+  row.created_at = clock_.now();
+  row.updated_at = row.created_at;
+  row.expires_at = row.created_at + seconds(row.ttl_seconds);
+  row.installation = settings_.installation;
+  return row;
+}
+
+ContainerSpec Lifecycle::container_spec(const Sandbox& row, const CreateSpec& spec) const {
+  ContainerSpec container{.id = row.id,
+                          .user_id = row.user_id,
+                          .image = row.image,
+                          .env = {},
+                          .resources = row.resources};
+  for (const auto& pair : spec.env) {
+    if (!is_reserved_name(pair.first)) container.env.push_back(pair);
+  }
+  container.env.emplace_back("SANDBOX_ID", row.id.text());
+  container.env.emplace_back("USER_ID", row.user_id);
+  container.env.emplace_back("HOT_PATH", row.hot_path);
+  container.env.emplace_back("COLD_PATH", row.cold_path);
+  container.env.emplace_back("ORCHESTRATOR_URL",
+                             "http://127.0.0.1:" + std::to_string(settings_.relay_port));
+  return container;
+}
+
+Task<Result<Sandbox>> Lifecycle::bring_up(Sandbox row, ContainerSpec spec, Actor actor) {
+  const SandboxId id = row.id;
+  std::optional<Slots::Slot> slot(co_await slots_.take());
+  auto created = co_await runtime_.create(spec);
+  if (!created) {
+    // The engine is there, but not what it needs: for the caller both mean "not now".
+    Error error = created.error();
+    if (error.code == Code::not_found) error.code = Code::unavailable;
+    co_return std::unexpected(std::move(error));
+  }
+  Registry::Change starting = [container_id = *created](Sandbox& r, NewEvent&) -> Result<bool> {
+    r.status = Status::starting;
+    r.container_id = container_id;
+    return true;
+  };
+  CO_TRY(started_row, co_await registry_.change_once(std::move(row), actor, std::move(starting)));
+  CO_CHECK(co_await runtime_.start(id));
+  CO_CHECK(co_await wait_ready(id));
+  slot.reset();
+  Registry::Change ready = [](Sandbox& r, NewEvent&) -> Result<bool> {
+    r.status = Status::ready;
+    return true;
+  };
+  co_return co_await registry_.change_once(std::move(started_row), actor, std::move(ready));
+}
+
+// Waits for the agent, but not for one that can no longer come.
+Task<Result<void>> Lifecycle::wait_ready(SandboxId id) {
+  const TimePoint give_up_at = clock_.now() + milliseconds(kGuestReadyDeadline);
+  for (;;) {
+    const auto ready = co_await guest_.wait_ready(id, kReadySlice);
+    if (ready || clock_.now() >= give_up_at) co_return ready;
+    CO_TRY(container, co_await runtime_.inspect(id));
+    if (!container || container->state == ContainerState::ended) {
+      co_return fail(Code::unavailable, "The container ended before it was ready.",
+                     container ? container->detail : "gone");
+    }
+  }
+}
+
+Task<void> Lifecycle::give_up(SandboxId id, Error error, Actor actor) {
+  Registry::Change change = [&error](Sandbox& row, NewEvent& event) -> Result<bool> {
+    // Whoever asked for its end meanwhile waits for our turn, and finishes it.
+    if (is_final(row.status) || row.status == Status::shutting_down) return false;
+    row.status = Status::failed;
+    row.stop_reason = StopReason::error;
+    row.status_detail = error.message;
+    event.detail = error.message;
+    return true;
+  };
+  const auto failed = co_await registry_.change(id, actor, std::move(change));
+  log::error("sandbox could not be created", {{"sandbox_id", id.text()},
+                                              {"error", error.message},
+                                              {"internal", error.internal},
+                                              {"recorded", failed.has_value()}});
+  const auto removed = co_await runtime_.remove(id);
+  if (!removed) {
+    log::warning("container left for the reconciliation",
+                 {{"sandbox_id", id.text()}, {"error", removed.error().message}});
+  }
+  guest_.forget(id);
+}
+
+Task<Result<void>> Lifecycle::destroy(SandboxId id, bool graceful, StopReason reason,
+                                      Actor actor) {
+  Driver::Stop stop{.graceful = graceful, .reason = reason};
+  CO_TRY(row, co_await driver_.begin_stop(id, std::move(stop), actor));
+  if (is_final(row.status)) co_return Result<void>();
+  // A graceful stop may be waiting for the agent with the turn in its hand: end what it waits for.
+  if (!graceful) CO_CHECK(co_await runtime_.remove(id));
+  co_return co_await driver_.drive(id, std::move(actor));
+}
+
+}  // namespace matrx

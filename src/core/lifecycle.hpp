@@ -1,0 +1,57 @@
+#pragma once
+// Create and destroy.
+
+#include <optional>
+#include <string>
+
+#include "base/random.hpp"
+#include "core/driver.hpp"
+
+namespace matrx {
+
+// A request for a sandbox, already validated.
+struct CreateSpec {
+  std::string user_id;
+  std::string config_json = "{}";
+  std::optional<int> ttl_seconds;
+  std::string template_id = "default";
+  std::string name;
+  Pairs labels;
+  Pairs env;                    // goes into the container, is not kept in the registry
+  std::optional<double> cpu;
+  std::optional<std::int64_t> memory_bytes;
+};
+
+class Lifecycle {
+ public:
+  Lifecycle(const CoreSettings& settings, Registry& registry, Driver& driver, Runtime& runtime,
+            Guest& guest, Clock& clock, Random& random)
+      : settings_(settings), registry_(registry), driver_(driver), runtime_(runtime),
+        guest_(guest), clock_(clock), random_(random), slots_(kDockerCreatesAtOnceMax) {}
+
+  // Returns when commands can be run in it. What fails leaves a row `failed`, and no container.
+  // invalid: ttl over the maximum. unavailable: no engine, no image, the agent does not answer.
+  Task<Result<Sandbox>> create(CreateSpec spec, Actor actor);
+
+  // Returns when nothing is left of it. One that has ended already is success.
+  // not_found: unknown id. unavailable, timeout: the engine does not let go; the loops go on.
+  Task<Result<void>> destroy(SandboxId id, bool graceful, StopReason reason, Actor actor);
+
+ private:
+  Sandbox new_row(const CreateSpec& spec);
+  ContainerSpec container_spec(const Sandbox& row, const CreateSpec& spec) const;
+  Task<Result<Sandbox>> bring_up(Sandbox row, ContainerSpec spec, Actor actor);
+  Task<Result<void>> wait_ready(SandboxId id);
+  Task<void> give_up(SandboxId id, Error error, Actor actor);
+
+  const CoreSettings& settings_;
+  Registry& registry_;
+  Driver& driver_;
+  Runtime& runtime_;
+  Guest& guest_;
+  Clock& clock_;
+  Random& random_;
+  Slots slots_;
+};
+
+}  // namespace matrx

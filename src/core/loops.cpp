@@ -1,0 +1,136 @@
+#include "core/loops.hpp"
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "base/log.hpp"
+#include "model/states.hpp"
+
+namespace matrx {
+namespace {
+
+const Actor kReconcile{"loop:reconcile"};
+const Actor kExpiry{"loop:expiry"};
+const Actor kEvents{"loop:events"};
+
+}  // namespace
+
+void Loops::start() {
+  tasks_.spawn("reconcile", reconcile_for_ever());
+  tasks_.spawn("expiry", expire_for_ever());
+  tasks_.spawn("watch", watch_for_ever());
+}
+
+Task<void> Loops::reconcile_for_ever() {
+  for (;;) {
+    co_await clock_.sleep(settings_.reconcile_interval);
+    co_await reconcile_and_log();
+  }
+}
+
+Task<void> Loops::reconcile_and_log() {
+  const auto done = co_await reconcile();
+  if (!done) {
+    log::warning("reconciliation did not finish",
+                 {{"error", done.error().message}, {"internal", done.error().internal}});
+  }
+}
+
+Task<Result<void>> Loops::reconcile() {
+  if (std::exchange(reconciling_, true)) co_return Result<void>();
+  struct Done {
+    bool& flag;
+    ~Done() { flag = false; }
+  } const done{reconciling_};
+
+  if (!prepared_) {
+    CO_CHECK(co_await runtime_.prepare());
+    prepared_ = true;
+  }
+  // Containers first: a row is written before its container exists, so a container that is in
+  // this list and belongs to us has a row by the time the rows are read.
+  CO_TRY(containers, co_await runtime_.list());
+  CO_TRY(rows, co_await store_.list_active(settings_.installation));
+  std::unordered_map<SandboxId, const Container*> by_id;
+  for (const Container& container : containers) {
+    if (container.sandbox_id) by_id.emplace(*container.sandbox_id, &container);
+  }
+  std::unordered_set<SandboxId> active;
+  for (const Sandbox& row : rows) {
+    active.insert(row.id);
+    const auto found = by_id.find(row.id);
+    const auto container =
+        found == by_id.end() ? std::nullopt : std::optional<Container>(*found->second);
+    // Only a suspicion: the two lists are of different moments. The driver looks again.
+    const Step step = next_step(row, container, clock_.now(), false);
+    if (step != Step::none) {
+      driver_.schedule(row.id, kReconcile);
+    } else if (is_usable(row.status)) {
+      signals_.listen(row.id);
+    }
+  }
+  std::unordered_set<std::string> strangers;
+  for (const Container& container : containers) {
+    if (container.sandbox_id && active.contains(*container.sandbox_id)) continue;
+    CO_CHECK(co_await look_at_unlisted(container, strangers));
+  }
+  strangers_ = std::move(strangers);
+  co_return co_await registry_.recount();
+}
+
+// A container whose row is final must go; one without a row is not ours to touch.
+Task<Result<void>> Loops::look_at_unlisted(const Container& container,
+                                           std::unordered_set<std::string>& now) {
+  if (container.sandbox_id) {
+    const auto row = co_await store_.get(*container.sandbox_id);
+    if (row) {
+      driver_.schedule(*container.sandbox_id, kReconcile);
+      co_return Result<void>();
+    }
+    if (row.error().code != Code::not_found) co_return std::unexpected(row.error());
+  }
+  if (now.size() < kReportedStrangersMax) now.insert(container.container_id);
+  if (!strangers_.contains(container.container_id)) {
+    log::warning("container with our labels is not in the registry; left alone",
+                 {{"container_id", container.container_id},
+                  {"sandbox_id", container.sandbox_id ? container.sandbox_id->text() : ""}});
+  }
+  co_return Result<void>();
+}
+
+Task<void> Loops::expire_for_ever() {
+  for (;;) {
+    co_await clock_.sleep(kExpiryInterval);
+    const auto due =
+        co_await store_.list_due(settings_.installation, clock_.now(), kDueAtOnceMax);
+    if (!due) {
+      log::warning("expiry could not read the registry", {{"error", due.error().message}});
+      continue;
+    }
+    for (const SandboxId& id : *due) driver_.schedule(id, kExpiry);
+  }
+}
+
+Task<void> Loops::watch_for_ever() {
+  milliseconds pause = kReconnectDelayMin;
+  bool reachable = true;
+  for (;;) {
+    auto connected = [&] {
+      if (!reachable) log::info("container engine is back");
+      reachable = true;
+      pause = kReconnectDelayMin;
+      tasks_.spawn("reconcile", reconcile_and_log());  // for what happened while we were deaf
+    };
+    auto on_event = [this](ContainerEvent event) { driver_.schedule(event.sandbox_id, kEvents); };
+    const auto broken = co_await runtime_.watch(connected, on_event);
+    if (!broken && reachable) {
+      reachable = false;
+      log::warning("container engine cannot be reached; trying again",
+                   {{"error", broken.error().message}, {"internal", broken.error().internal}});
+    }
+    co_await clock_.sleep(pause);
+    pause = std::min<milliseconds>(pause * 2, kReconnectDelayMax);
+  }
+}
+
+}  // namespace matrx

@@ -1,0 +1,51 @@
+#pragma once
+// What runs by itself: expiry, reconciliation, the engine's events. No timer holds truth: each
+// round reads the store and the engine anew.
+
+#include <string>
+#include <unordered_set>
+
+#include "async/task_group.hpp"
+#include "core/driver.hpp"
+#include "core/signals.hpp"
+
+namespace matrx {
+
+class Loops {
+ public:
+  Loops(Executor executor, const CoreSettings& settings, Registry& registry, Driver& driver,
+        Signals& signals, Store& store, Runtime& runtime, Clock& clock)
+      : settings_(settings), registry_(registry), driver_(driver), signals_(signals),
+        store_(store), runtime_(runtime), clock_(clock), tasks_(executor) {}
+
+  void start();
+  void cancel() { tasks_.cancel(); }
+  Task<void> join() { return tasks_.join(); }
+
+  // One round: compares every row with every container, and schedules what differs.
+  Task<Result<void>> reconcile();
+
+  // Containers that carry our labels and are in no registry, as of the last round.
+  std::size_t strangers() const { return strangers_.size(); }
+
+ private:
+  Task<void> reconcile_for_ever();
+  Task<void> expire_for_ever();
+  Task<void> watch_for_ever();
+  Task<void> reconcile_and_log();
+  Task<Result<void>> look_at_unlisted(const Container& container, std::unordered_set<std::string>& now);
+
+  const CoreSettings& settings_;
+  Registry& registry_;
+  Driver& driver_;
+  Signals& signals_;
+  Store& store_;
+  Runtime& runtime_;
+  Clock& clock_;
+  bool prepared_ = false;
+  bool reconciling_ = false;
+  std::unordered_set<std::string> strangers_;
+  TaskGroup tasks_;
+};
+
+}  // namespace matrx

@@ -1,0 +1,29 @@
+#pragma once
+// The one place that decides what has to be done about a sandbox. Pure: a table of tests covers it.
+//
+// Reconciliation, expiry, destroy and the recovery after a crash are all this function, run until
+// it answers none.
+
+#include <optional>
+
+#include "model/sandbox.hpp"
+#include "ports/runtime.hpp"
+
+namespace matrx {
+
+enum class Step {
+  none,              // row and world agree
+  abandon,           // a start that nobody carries on any more: mark it failed
+  begin_expiry,      // its time is over: ask for a graceful stop
+  mark_lost,         // the container ended by itself: write that down
+  tell_agent,        // a graceful stop, and there is still time
+  remove_container,  // it must not exist (any more)
+  finish_stop,       // nothing is left of it: write the final state
+};
+
+// row: as the store has it. container: as the engine shows it now; none = it does not exist.
+// agent_told: the agent has been told to end during this stop, and has answered or failed to.
+Step next_step(const Sandbox& row, const std::optional<Container>& container, TimePoint now,
+               bool agent_told);
+
+}  // namespace matrx

@@ -1,0 +1,87 @@
+#include "core/registry.hpp"
+
+#include "base/limits.hpp"
+#include "base/log.hpp"
+#include "base/text.hpp"
+#include "model/states.hpp"
+
+namespace matrx {
+namespace {
+
+constexpr std::size_t kEventDetailBytesMax = 64 * 1024;  // as much as an agent may report
+constexpr std::size_t kLoggedDetailBytesMax = 500;       // a log line stays a line
+
+std::string shortened(std::string text, std::size_t bytes_max) {
+  if (text.size() <= bytes_max) return text;
+  text.resize(bytes_max);
+  return to_valid_utf8(std::move(text));
+}
+
+}  // namespace
+
+Task<Result<Sandbox>> Registry::insert(Sandbox row, Actor actor) {
+  NewEvent event{.type = "created", .actor = actor.text, .detail = {}};
+  CO_TRY(inserted, co_await store_.insert(std::move(row), event));
+  ++active_;
+  log::info("sandbox creating", {{"sandbox_id", inserted.id.text()},
+                                 {"user_id", inserted.user_id},
+                                 {"image", inserted.image},
+                                 {"ttl_seconds", inserted.ttl_seconds},
+                                 {"actor", actor.text}});
+  co_return inserted;
+}
+
+Task<Result<Sandbox>> Registry::change(SandboxId id, Actor actor, Change change) {
+  for (int tries = 0; tries < kCasTriesMax; ++tries) {
+    CO_TRY(row, co_await store_.get(id));
+    const auto version = row.version;
+    auto changed = co_await change_once(std::move(row), actor, change);
+    if (changed || changed.error().code != Code::conflict) co_return changed;
+    // A conflict is a lost race or the state machine's no: only the first is worth another try.
+    CO_TRY(now, co_await store_.get(id));
+    if (now.version == version) co_return changed;
+  }
+  co_return fail(Code::conflict, "The sandbox is being changed by others; try again.");
+}
+
+Task<Result<Sandbox>> Registry::change_once(Sandbox row, Actor actor, Change change) {
+  const Sandbox before = row;
+  NewEvent event{.type = {}, .actor = std::move(actor.text), .detail = {}};
+  CO_TRY(wanted, change(row, event));
+  if (!wanted) co_return row;
+  if (!can_follow(before.status, row.status)) {
+    co_return fail(Code::conflict, "The sandbox is " + std::string(status_name(before.status)) +
+                                       " and cannot become " +
+                                       std::string(status_name(row.status)) + ".");
+  }
+  if (event.type.empty()) event.type = status_name(row.status);
+  event.detail = shortened(std::move(event.detail), kEventDetailBytesMax);
+  if (is_final(row.status)) row.stopped_at = clock_.now();
+  CO_TRY(updated, co_await store_.update(std::move(row), clock_.now(), event));
+  if (is_final(updated.status)) --active_;
+  log_change(updated, event, before.status);
+  co_return updated;
+}
+
+Task<Result<void>> Registry::recount() {
+  CO_TRY(count, co_await store_.count_active());
+  active_ = count;
+  co_return Result<void>();
+}
+
+void Registry::log_change(const Sandbox& row, const NewEvent& event, Status before) {
+  const std::string message = "sandbox " + event.type;
+  const auto level = row.status == Status::failed || row.stop_reason == StopReason::lost
+                         ? log::Level::warning
+                         : log::Level::info;
+  log::write(level, message,
+             {{"sandbox_id", row.id.text()},
+              {"user_id", row.user_id},
+              {"from", status_name(before)},
+              {"to", status_name(row.status)},
+              {"stop_reason", row.stop_reason ? stop_reason_name(*row.stop_reason) : ""},
+              {"actor", event.actor},
+              {"detail", shortened(event.detail, kLoggedDetailBytesMax)}});
+}
+
+}  // namespace matrx

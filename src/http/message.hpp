@@ -1,0 +1,96 @@
+#pragma once
+// HTTP requests and responses as plain values. No Beast in here: every handler includes this file.
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "async/task.hpp"
+
+namespace matrx::http {
+
+enum class Method { get, head, post, put, patch, del, options, other };
+
+std::string_view method_name(Method method);
+Method parse_method(std::string_view name);
+
+// Header lines in order of arrival. Names compare without case.
+class Headers {
+ public:
+  struct Line {
+    std::string name;
+    std::string value;
+  };
+
+  void add(std::string name, std::string value);
+  void set(std::string_view name, std::string value);  // replaces every line of that name
+
+  // The first line of that name; empty where there is none.
+  std::string_view get(std::string_view name) const;
+  bool has(std::string_view name) const;
+
+  const std::vector<Line>& lines() const { return lines_; }
+
+ private:
+  std::vector<Line> lines_;
+};
+
+// What follows the header of a request, read piece by piece. Valid while its handler runs.
+class BodyReader {
+ public:
+  virtual ~BodyReader() = default;
+
+  // The next piece; empty at the end. timeout: the sender was silent for kBodyTimeout.
+  // invalid: broken chunking, or the connection ended early.
+  virtual Task<Result<std::string>> read_some() = 0;
+
+  // Bytes that the header announces, where it does.
+  virtual std::optional<std::uint64_t> announced_bytes() const = 0;
+
+  // Everything. too_large: more than bytes_max.
+  Task<Result<std::string>> read_all(std::size_t bytes_max);
+};
+
+struct Request {
+  Method method = Method::get;
+  std::string target;   // as sent: "/sandboxes?user_id=u1"
+  std::string path;     // the part before '?', still percent-encoded
+  std::string query;    // the part after it, still encoded
+  Headers headers;
+  std::string remote;   // the peer's address; empty on a Unix socket
+  std::string body;     // filled by whoever read it; see body_reader
+  BodyReader* body_reader = nullptr;
+
+  // The decoded value of a query parameter, the last one where it repeats.
+  std::optional<std::string> query_value(std::string_view name) const;
+  std::vector<std::string> query_values(std::string_view name) const;
+};
+
+// Writes the pieces of a streamed answer. Each call returns when the connection has taken it.
+class BodyWriter {
+ public:
+  virtual ~BodyWriter() = default;
+  // unavailable: the reader is gone. timeout: it took nothing for kWriteTimeout.
+  virtual Task<Result<void>> write(std::string_view piece) = 0;
+};
+
+using BodyStream = std::function<Task<void>(BodyWriter& writer)>;
+
+struct Response {
+  int status = 200;
+  Headers headers;
+  std::string body;
+  BodyStream stream;  // where set, called after the header; body is ignored
+};
+
+// Serialisation. CR and LF in values are dropped, so a value cannot add a header.
+std::string request_header(Method method, std::string_view target, std::string_view host,
+                           const Headers& headers, std::optional<std::uint64_t> body_bytes);
+std::string response_header(const Response& response, bool keep_alive, bool head_only = false);
+std::string_view reason_phrase(int status);
+
+}  // namespace matrx::http

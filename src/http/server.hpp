@@ -1,0 +1,39 @@
+#pragma once
+// An HTTP/1.1 server: keep-alive, pipelining, chunked bodies both ways, limits and deadlines.
+
+#include <memory>
+#include <string>
+
+#include "http/message.hpp"
+
+namespace matrx::http {
+
+// Called for each request as soon as its header is there. The request lives until the answer has
+// been sent. An exception is logged and answered with 500.
+using Handler = std::function<Task<Response>(Request& request)>;
+
+class Server {
+ public:
+  Server(Executor executor, Handler handler);
+  ~Server();
+
+  // unavailable: cannot bind; the message names the address and the reason.
+  Result<void> listen_tcp(const std::string& host, std::uint16_t port);  // port 0: any free one
+  Result<void> listen_unix(const std::string& path, unsigned mode);      // replaces a stale socket
+  std::uint16_t port() const;                                            // of the TCP listener
+
+  // Serves until stop(). The caller owns this task.
+  Task<void> run();
+
+  // Accepts no more, closes idle connections; run() returns when requests under way are
+  // answered, or after kDrainTimeout.
+  void stop();
+
+  std::size_t connections() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace matrx::http

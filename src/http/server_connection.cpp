@@ -1,0 +1,228 @@
+#include "http/server_connection.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <boost/system/system_error.hpp>
+
+#include "base/limits.hpp"
+#include "base/log.hpp"
+#include "base/text.hpp"
+#include "http/parser.hpp"
+
+namespace matrx::http {
+namespace {
+
+constexpr std::size_t kReadBytes = 8 * 1024;
+constexpr std::size_t kLingerBytesMax = 8 * 1024 * 1024;
+constexpr auto kLingerTimeout = 2s;
+constexpr std::size_t kGatherBytesMax = 64 * 1024;  // header and body in one packet up to here
+
+Request to_request(const beast::http::request_header<>& header) {
+  Request request;
+  const auto method = header.method_string();
+  const auto target = header.target();
+  request.method = parse_method(std::string_view(method.data(), method.size()));
+  request.target.assign(target.data(), target.size());
+  const auto question = request.target.find('?');
+  request.path = request.target.substr(0, question);
+  if (question != std::string::npos) request.query = request.target.substr(question + 1);
+  request.headers = to_headers(header);
+  return request;
+}
+
+}  // namespace
+
+class ServerConnection::Body : public BodyReader {
+ public:
+  Body(ServerConnection& connection, MessageParser<true>& parser, bool expects_continue)
+      : connection_(connection), parser_(parser), expects_continue_(expects_continue) {}
+
+  Task<Result<std::string>> read_some() override {
+    for (;;) {
+      if (parser_.feed(connection_.buffer_, true) == MessageParser<true>::Need::failed) {
+        broken_ = true;
+        co_return fail(Code::invalid, "The body is not valid HTTP.", parser_.problem());
+      }
+      if (parser_.body_bytes_ready() > 0 || parser_.done()) co_return parser_.take_body();
+      if (std::exchange(expects_continue_, false)) {
+        CO_CHECK(co_await connection_.stream_->write("HTTP/1.1 100 Continue\r\n\r\n"));
+      }
+      connection_.allow(kBodyTimeout);
+      if (!co_await connection_.read_more()) {
+        broken_ = true;
+        co_return fail(Code::invalid, "The connection ended before the body did.");
+      }
+    }
+  }
+
+  std::optional<std::uint64_t> announced_bytes() const override {
+    return parser_.content_length();
+  }
+
+  bool finished() const { return !broken_ && parser_.done(); }
+
+ private:
+  ServerConnection& connection_;
+  MessageParser<true>& parser_;
+  bool expects_continue_;
+  bool broken_ = false;
+};
+
+class ServerConnection::Writer : public BodyWriter {
+ public:
+  Writer(ServerConnection& connection, bool chunked)
+      : connection_(connection), chunked_(chunked) {}
+
+  Task<Result<void>> write(std::string_view piece) override {
+    if (piece.empty()) co_return Result<void>();
+    connection_.allow(kWriteTimeout);
+    if (!chunked_) co_return co_await connection_.stream_->write(piece);
+    frame_ = fmt::format("{:x}\r\n", piece.size());
+    frame_ += piece;
+    frame_ += "\r\n";
+    auto written = co_await connection_.stream_->write(frame_);
+    connection_.deadline_ = SteadyTime::max();
+    co_return written;
+  }
+
+ private:
+  ServerConnection& connection_;
+  bool chunked_;
+  std::string frame_;
+};
+
+Task<void> ServerConnection::run() {
+  while (co_await serve_one()) {
+    if (stopping_) break;
+  }
+  stream_->close();
+}
+
+void ServerConnection::stop() {
+  stopping_ = true;
+  if (idle_) stream_->close();
+}
+
+void ServerConnection::close_if_late(SteadyTime now) {
+  if (now < deadline_) return;
+  deadline_ = SteadyTime::max();
+  stream_->close();
+}
+
+void ServerConnection::allow(std::chrono::steady_clock::duration time) {
+  deadline_ = std::chrono::steady_clock::now() + time;
+}
+
+Task<bool> ServerConnection::read_more() {
+  std::array<char, kReadBytes> bytes;
+  const auto count = co_await stream_->read_some(bytes);
+  if (!count || *count == 0) co_return false;
+  buffer_.append(bytes.data(), *count);
+  co_return true;
+}
+
+Task<bool> ServerConnection::serve_one() {
+  using Need = MessageParser<true>::Need;
+  MessageParser<true> parser;
+  idle_ = buffer_.empty();
+  allow(idle_ ? kKeepAliveTimeout : kHeaderTimeout);
+  while (!parser.header_done()) {
+    const Need need = parser.feed(buffer_, false);
+    if (need == Need::failed) {
+      co_return co_await refuse(parser.header_too_large() ? 431 : 400, parser.problem());
+    }
+    if (need == Need::nothing) break;
+    if (!co_await read_more()) co_return false;
+    if (std::exchange(idle_, false)) allow(kHeaderTimeout);
+  }
+  idle_ = false;
+  deadline_ = SteadyTime::max();
+
+  Request request = to_request(parser.message());
+  request.remote = remote_;
+  if (request.target.size() > kTargetBytesMax) {
+    co_return co_await refuse(414, "the target is too long");
+  }
+  Body body(*this, parser, equals_ignoring_case(request.headers.get("Expect"), "100-continue"));
+  request.body_reader = &body;
+  if (!parser.has_body()) parser.feed(buffer_, true);
+
+  Response response;
+  try {
+    response = co_await handler_(request);
+  } catch (const boost::system::system_error& e) {
+    if (e.code() == asio::error::operation_aborted) throw;
+    log::error("handler failed", {{"path", request.path}, {"error", e.what()}});
+    response = Response{.status = 500};
+  } catch (const std::exception& e) {
+    log::error("handler failed", {{"path", request.path}, {"error", e.what()}});
+    response = Response{.status = 500};
+  }
+
+  const bool http11 = parser.message().version() >= 11;
+  const bool keep =
+      parser.keep_alive() && body.finished() && !stopping_ && (http11 || !response.stream);
+  const bool head_only = request.method == Method::head;
+  if (response.stream && !http11) {
+    // An old client gets the plain bytes, ended by the end of the connection.
+    const BodyStream stream = std::move(response.stream);
+    Writer writer(*this, false);
+    response.stream = nullptr;
+    response.headers.set("Connection", "close");
+    const auto sent = co_await stream_->write(response_header(response, false, true));
+    if (sent && !head_only) co_await stream(writer);
+    co_return false;
+  }
+  const bool sent = co_await send(std::move(response), keep, head_only);
+  if (sent && !body.finished()) co_await linger();
+  co_return sent && keep;
+}
+
+Task<bool> ServerConnection::send(Response response, bool keep_alive, bool head_only) {
+  allow(kWriteTimeout);
+  std::string header = response_header(response, keep_alive, head_only);
+  if (!response.stream) {
+    std::string_view rest = head_only || response.status == 204 ? std::string_view()
+                                                                : std::string_view(response.body);
+    if (rest.size() <= kGatherBytesMax) {
+      header += rest;
+      rest = {};
+    }
+    const auto sent = co_await stream_->write(header, rest);
+    deadline_ = SteadyTime::max();
+    co_return sent.has_value();
+  }
+  if (!co_await stream_->write(header)) co_return false;
+  deadline_ = SteadyTime::max();
+  if (head_only) co_return true;
+  Writer writer(*this, true);
+  co_await response.stream(writer);
+  allow(kWriteTimeout);
+  const auto ended = co_await stream_->write("0\r\n\r\n");
+  deadline_ = SteadyTime::max();
+  co_return ended.has_value();
+}
+
+Task<bool> ServerConnection::refuse(int status, std::string_view why) {
+  log::info("request refused", {{"status", status}, {"reason", why}});
+  Response response{.status = status};
+  response.headers.add("Content-Type", "application/json");
+  response.body = fmt::format(R"({{"detail":"{}","code":"invalid"}})", reason_phrase(status));
+  if (co_await send(std::move(response), false, false)) co_await linger();
+  co_return false;
+}
+
+// Closing while bytes are still arriving would reset the connection, and the client would never
+// read the answer that tells it why. So take what comes, for a moment.
+Task<void> ServerConnection::linger() {
+  std::size_t bytes = 0;
+  allow(kLingerTimeout);
+  while (bytes < kLingerBytesMax) {
+    buffer_.clear();
+    if (!co_await read_more()) co_return;
+    bytes += buffer_.size();
+  }
+}
+
+}  // namespace matrx::http

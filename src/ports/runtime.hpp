@@ -1,0 +1,74 @@
+#pragma once
+// Where containers run. Implemented by adapters/docker and by tests/fakes.
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "async/task.hpp"
+#include "base/time.hpp"
+#include "model/sandbox.hpp"
+
+namespace matrx {
+
+enum class ContainerState { created, running, paused, ended };
+
+struct Container {
+  std::string container_id;
+  std::optional<SandboxId> sandbox_id;  // of its label; none where the label is not ours
+  ContainerState state = ContainerState::created;
+  int exit_code = 0;
+  bool out_of_memory = false;
+  std::string detail;                   // the engine's own words, for the log
+};
+
+struct ContainerSpec {
+  SandboxId id;
+  std::string user_id;
+  std::string image;
+  Pairs env;
+  Resources resources;
+};
+
+struct ContainerEvent {
+  SandboxId sandbox_id;
+};
+
+// Errors of every method: unavailable = the engine does not answer; timeout = not in time;
+// internal = it answered with something that we do not understand.
+class Runtime {
+ public:
+  virtual ~Runtime() = default;
+
+  // Makes what every sandbox needs (network, folders). Safe to repeat.
+  virtual Task<Result<void>> prepare() = 0;
+
+  // Reachable now?
+  virtual Task<Result<void>> ping() = 0;
+
+  // Makes the container, not started, and returns its id. With the same sandbox id it returns the
+  // one that exists. not_found: no such image; the message names it and says how to get it.
+  virtual Task<Result<std::string>> create(const ContainerSpec& spec) = 0;
+
+  // Starts it. Starting a running one succeeds. conflict: the engine cannot start it (message).
+  // not_found: it is gone.
+  virtual Task<Result<void>> start(const SandboxId& id) = 0;
+
+  // Kills and removes the container with all that belongs to it on the host; returns when the
+  // engine has let go of it. Removing one that is gone succeeds.
+  virtual Task<Result<void>> remove(const SandboxId& id) = 0;
+
+  // As the engine sees it now; none where there is no such container.
+  virtual Task<Result<std::optional<Container>>> inspect(const SandboxId& id) = 0;
+
+  // Every container that carries our labels and our installation id, in any state.
+  virtual Task<Result<std::vector<Container>>> list() = 0;
+
+  // Calls on_event for each container of ours that ended or vanished. connected() is called when
+  // events flow: what happened before that has to be looked up. Returns when the stream breaks.
+  virtual Task<Result<void>> watch(std::function<void()> connected,
+                                   std::function<void(ContainerEvent)> on_event) = 0;
+};
+
+}  // namespace matrx

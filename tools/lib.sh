@@ -1,0 +1,116 @@
+# shellcheck shell=bash disable=SC2034  # some variables are read only by the scripts that source this
+# Helpers shared by the scripts in tools/ and by .ci/run. Source it; it also moves to the repository's root.
+set -euo pipefail
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+RESULTS=$ROOT/build/results
+LOGS=$ROOT/build/logs
+cd "$ROOT"
+
+say() { printf '%s\n' "$*"; }
+
+# fail SENTENCE: one sentence that says what is wrong and what to do next.
+fail() {
+  printf '\nmatrx: %s\n' "$*" >&2
+  exit 1
+}
+
+# as_root CMD…: runs a program as root, through sudo when we are not. -E: DOCKER_HOST and MATRX_* must survive.
+as_root() {
+  if [ "$(id -u)" -eq 0 ]; then
+    "$@"
+  elif command -v sudo >/dev/null; then
+    sudo -E "$@"
+  else
+    fail "this needs root and there is no sudo: run the command again as root."
+  fi
+}
+
+docker_answers() { timeout 10 docker version --format '{{.Server.Version}}' >/dev/null 2>&1; }
+
+# use_engine: sets ENGINE to the docker command, through sudo where only root may talk to the engine.
+use_engine() {
+  ENGINE=(docker)
+  docker_answers && return
+  ENGINE=(sudo -E docker)
+  { [ "$(id -u)" -ne 0 ] && timeout 10 sudo -E docker version >/dev/null 2>&1; } ||
+    fail "no Docker engine answers: run 'make setup', which installs and starts one."
+}
+
+# steps N: how many steps follow, for the "[2/6]" in front of each.
+steps() { STEP=0 STEPS=$1; }
+
+# step NAME CMD…: runs CMD with its output in build/logs and shows one line of progress. When CMD fails, shows the
+# end of its output and returns its exit code. MATRX_VERBOSE=1 shows all output. STEP_LIMIT=seconds ends CMD and all
+# its children after that time (CI uses it, so that one hanging step cannot eat the whole run).
+step() {
+  local name=$1 log started rc=0 ticker='' took
+  shift
+  STEP=$((${STEP:-0} + 1))
+  local title="[$STEP/${STEPS:-?}] $name …"
+  mkdir -p "$LOGS"
+  log=$LOGS/${LOG_NAME:-$(basename "$0" .sh)}-$STEP.log
+  started=$SECONDS
+  if [ -n "${MATRX_VERBOSE:-}" ]; then
+    say "$title"
+    limited "$@" 2>&1 | tee "$log" || rc=$?
+  else
+    printf '%s' "$title"
+    tick "$title" "$log" &
+    ticker=$!
+    limited "$@" >"$log" 2>&1 || rc=$?
+    kill "$ticker" 2>/dev/null || true
+    wait "$ticker" 2>/dev/null || true
+  fi
+  took=$((SECONDS - started))
+  if [ -n "$ticker" ] && [ -t 1 ]; then
+    printf '\r\033[K%s' "$title"
+  elif [ -z "$ticker" ] || [ "$took" -ge "$BEAT" ]; then
+    printf '%s' "$title" # other lines came in between
+  fi
+  if [ "$rc" -eq 0 ]; then
+    say " ($took s)"
+  else
+    say " FAILED ($took s)"
+    [ -z "$ticker" ] || tail -n 40 "$log" | sed 's/^/    /'
+    say "    all of it: ${log#"$ROOT"/}"
+  fi
+  return "$rc"
+}
+
+limited() {
+  if [ -z "${STEP_LIMIT:-}" ]; then
+    "$@"
+    return
+  fi
+  # In the background, so that this shell can pass on a Ctrl-C: timeout puts the command in a process group of its own.
+  local rc=0
+  timeout -k 20 "$STEP_LIMIT" "$@" &
+  LIMITED=$!
+  trap 'kill -TERM "$LIMITED" 2>/dev/null; exit 130' INT TERM
+  wait "$LIMITED" || rc=$?
+  trap - INT TERM
+  [ "$rc" -ne 124 ] || say "ended: it took longer than $STEP_LIMIT s"
+  return "$rc"
+}
+
+# The sign of life of a running step: on a terminal each second in place, otherwise a line every BEAT seconds.
+BEAT=30
+tick() {
+  local title=$1 log=$2 seconds=0 last
+  while sleep 1 >/dev/null 2>&1 && [ -d "/proc/$$" ]; do
+    seconds=$((seconds + 1))
+    last=$(tail -n 1 "$log" 2>/dev/null | tr -d '\r' | cut -c1-60) || true
+    if [ -t 1 ]; then
+      printf '\r\033[K%s %s s  %s' "$title" "$seconds" "$last"
+    elif [ $((seconds % BEAT)) -eq 0 ]; then
+      [ "$seconds" -ne "$BEAT" ] || echo
+      printf '      %s s: %s\n' "$seconds" "$last"
+    fi
+  done
+}
+
+# build_preset NAME: configures if needed and builds.
+build_preset() {
+  cmake --preset "$1" && cmake --build --preset "$1"
+}

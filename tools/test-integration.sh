@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# The integration tests: the real orchestrator, real Docker, the real image. Arguments go to pytest, for example
+#   tools/test-integration.sh -k lifecycle
+source "$(dirname "$0")/lib.sh"
+
+export MATRX_TEST_BUILD_DIR=$ROOT/build/release
+
+steps 3
+step "Checking packages and Docker" tools/setup.sh --tests || fail "the set-up failed: see the lines above."
+step "Building (release)" build_preset release || fail "the build failed: see the compiler's message above."
+step "Checking the sandbox image" tools/build-image.sh || fail "there is no sandbox image: see the lines above."
+mkdir -p "$RESULTS"
+# Debian's python3 by its path: it is the one that has Debian's modules.
+exec /usr/bin/python3 -m pytest tests/integration -m integration --junitxml "$RESULTS/integration.xml" "$@"
