@@ -14,8 +14,8 @@ std::expected<T, http::Response> decode_body(const Context& context, const Schem
                                              bool may_be_empty = false) {
   FieldErrors errors;
   const std::string& body = context.request.body;
-  auto parsed = may_be_empty && body.empty() ? Result<json::value>(json::object())
-                                             : json::parse(body);
+  auto parsed =
+      may_be_empty && body.empty() ? Result<json::value>(json::object()) : json::parse(body);
   if (!parsed) {
     errors.push_back({{"body"}, parsed.error().message, "json_invalid"});
     return std::unexpected(validation_response(errors, context.request_id));

@@ -11,18 +11,30 @@ constexpr const char* kRetryAfterSeconds = "2";
 
 int status_of(Code code) {
   switch (code) {
-    case Code::invalid: return 400;
-    case Code::unauthenticated: return 401;
-    case Code::forbidden: return 403;
-    case Code::not_found: return 404;
-    case Code::conflict: return 409;
-    case Code::gone: return 410;
-    case Code::too_large: return 413;
-    case Code::exhausted: return 429;
-    case Code::unavailable: return 503;
-    case Code::timeout: return 504;
-    case Code::cancelled: return 503;
-    case Code::internal: return 500;
+    case Code::invalid:
+      return 400;
+    case Code::unauthenticated:
+      return 401;
+    case Code::forbidden:
+      return 403;
+    case Code::not_found:
+      return 404;
+    case Code::conflict:
+      return 409;
+    case Code::gone:
+      return 410;
+    case Code::too_large:
+      return 413;
+    case Code::exhausted:
+      return 429;
+    case Code::unavailable:
+      return 503;
+    case Code::timeout:
+      return 504;
+    case Code::cancelled:
+      return 503;
+    case Code::internal:
+      return 500;
   }
   return 500;
 }

@@ -57,8 +57,7 @@ Task<http::Response> Api::complete(Context& context) {
   auto request = decode_body(context, schemas_.complete_request, true);
   if (!request) co_return std::move(request).error();
   std::string result = request->result ? std::move(request->result->text) : std::string();
-  const auto begun =
-      co_await core_.signals().complete(*id, std::move(result), context.actor());
+  const auto begun = co_await core_.signals().complete(*id, std::move(result), context.actor());
   if (!begun) co_return error_response(begun.error(), context.request_id);
   co_return json_response(200, shutdown_schema().encode({.sandbox_id = id->text()}));
 }

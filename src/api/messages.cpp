@@ -6,17 +6,16 @@
 #include "base/text.hpp"
 
 // A described struct as a member of another one.
-#define MATRX_NESTED_CODEC(Type, schema_function)                                          \
-  template <>                                                                              \
-  struct Codec<Type> {                                                                     \
-    static bool decode(const json::value& from, Type& out, FieldErrors& errors,            \
-                       const Loc& loc) {                                                   \
-      const auto before = errors.size();                                                   \
-      out = schema_function().decode(from, errors, loc);                                   \
-      return errors.size() == before;                                                      \
-    }                                                                                      \
-    static json::value encode(const Type& from) { return schema_function().encode(from); } \
-    static json::object schema() { return schema_function().describe(); }                  \
+#define MATRX_NESTED_CODEC(Type, schema_function)                                                 \
+  template <>                                                                                     \
+  struct Codec<Type> {                                                                            \
+    static bool decode(const json::value& from, Type& out, FieldErrors& errors, const Loc& loc) { \
+      const auto before = errors.size();                                                          \
+      out = schema_function().decode(from, errors, loc);                                          \
+      return errors.size() == before;                                                             \
+    }                                                                                             \
+    static json::value encode(const Type& from) { return schema_function().encode(from); }        \
+    static json::object schema() { return schema_function().describe(); }                         \
   }
 
 namespace matrx {
@@ -106,8 +105,7 @@ Schema<CreateSandboxRequest> make_create_request(const MessageLimits& limits) {
              says("Lifetime; the sandbox is stopped gracefully at its end."))
       .field("template", &R::template_id, one_of({"default"}))
       .field("name", &R::name, chars(1, kNameCharsMax), no_nul())
-      .field("labels", &R::labels,
-             PairsRule{.count_max = kLabelsMax, .chars_max = kLabelCharsMax})
+      .field("labels", &R::labels, PairsRule{.count_max = kLabelsMax, .chars_max = kLabelCharsMax})
       .field("env", &R::env, env_rule(),
              says("Environment of every command in it. Not kept in the registry."))
       .field("resources", &R::resources);
@@ -188,9 +186,9 @@ const Schema<SandboxBody>& sandbox_schema() {
           .field("updated_at", &S::updated_at)
           .field("last_heartbeat_at", &S::last_heartbeat_at)
           .field("stopped_at", &S::stopped_at)
-          .field("stop_reason", &S::stop_reason,
-                 one_of({"user_requested", "expired", "error", "graceful_shutdown", "admin",
-                         "lost"}))
+          .field(
+              "stop_reason", &S::stop_reason,
+              one_of({"user_requested", "expired", "error", "graceful_shutdown", "admin", "lost"}))
           .field("status_detail", &S::status_detail,
                  says("A sentence on why it failed or was lost."))
           .field("name", &S::name)

@@ -69,8 +69,8 @@ json::object operation_of(const Route& route) {
     operation["parameters"] = std::move(parameters);
   }
   if (!route.request_schema.empty()) {
-    operation["requestBody"] = json::object{{"required", true},
-                                            {"content", json_content(route.request_schema)}};
+    operation["requestBody"] =
+        json::object{{"required", true}, {"content", json_content(route.request_schema)}};
   }
   if (route.open) operation["security"] = json::array();
   return operation;
@@ -88,19 +88,20 @@ json::object make_openapi(const std::vector<Route>& routes, const ApiSettings& s
       {"openapi", "3.1.0"},
       {"info", json::object{{"title", "Matrx Sandbox"},
                             {"version", settings.version},
-                            {"description", "Computers for AI agents: isolated, ephemeral "
-                                            "sandboxes on your own Linux host."}}},
+                            {"description",
+                             "Computers for AI agents: isolated, ephemeral "
+                             "sandboxes on your own Linux host."}}},
       {"paths", std::move(paths)},
-      {"security", json::array{json::object{{"key", json::array()}},
-                               json::object{{"bearer", json::array()}}}},
+      {"security",
+       json::array{json::object{{"key", json::array()}}, json::object{{"bearer", json::array()}}}},
       {"components",
        json::object{
            {"schemas", json::object{{"Error", error_schema()}}},
            {"securitySchemes",
-            json::object{{"key", json::object{{"type", "apiKey"},
-                                              {"in", "header"},
-                                              {"name", settings.key_header}}},
-                         {"bearer", json::object{{"type", "http"}, {"scheme", "bearer"}}}}}}},
+            json::object{
+                {"key",
+                 json::object{{"type", "apiKey"}, {"in", "header"}, {"name", settings.key_header}}},
+                {"bearer", json::object{{"type", "http"}, {"scheme", "bearer"}}}}}}},
   };
 }
 

@@ -64,8 +64,7 @@ Task<http::Response> Api::with_access_log(Context& context) {
   const auto begun = std::chrono::steady_clock::now();
   http::Response response = co_await with_errors(context);
   if (log::enabled(log::Level::info)) {
-    const std::chrono::duration<double, std::milli> took =
-        std::chrono::steady_clock::now() - begun;
+    const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - begun;
     log::info("request", {{"method", http::method_name(context.request.method)},
                           {"path", context.request.path},
                           {"status", response.status},
@@ -80,11 +79,11 @@ Task<http::Response> Api::with_errors(Context& context) {
     co_return co_await with_authentication(context);
   } catch (const boost::system::system_error& e) {
     if (e.code() == asio::error::operation_aborted) throw;  // the server is going down
-    log::error("request failed by a bug", {{"request_id", context.request_id},
-                                           {"error", e.what()}});
+    log::error("request failed by a bug",
+               {{"request_id", context.request_id}, {"error", e.what()}});
   } catch (const std::exception& e) {
-    log::error("request failed by a bug", {{"request_id", context.request_id},
-                                           {"error", e.what()}});
+    log::error("request failed by a bug",
+               {{"request_id", context.request_id}, {"error", e.what()}});
   }
   co_return error_response(500, Code::internal, "Something went wrong here; it has been logged.",
                            context.request_id);
@@ -102,10 +101,10 @@ Task<http::Response> Api::with_authentication(Context& context) {
                                      {"request_id", context.request_id}});
     }
     if (key.empty()) {
-      auto response = error_response(401, Code::unauthenticated,
-                                     "An API key is needed: send it as " + settings_.key_header +
-                                         " or as a bearer token.",
-                                     context.request_id);
+      auto response = error_response(
+          401, Code::unauthenticated,
+          "An API key is needed: send it as " + settings_.key_header + " or as a bearer token.",
+          context.request_id);
       response.headers.add("WWW-Authenticate", "Bearer");
       co_return response;
     }

@@ -16,8 +16,8 @@ struct Route;
 // One request on its way through the pipeline.
 struct Context {
   http::Request& request;
-  const Route* route = nullptr;       // none: unknown path, or wrong method
-  std::string allowed_methods = {};   // of a known path with a wrong method
+  const Route* route = nullptr;          // none: unknown path, or wrong method
+  std::string allowed_methods = {};      // of a known path with a wrong method
   std::vector<std::string> params = {};  // decoded path parameters, in order
   std::string request_id = {};
 
@@ -30,26 +30,26 @@ using RouteHandler = Task<http::Response> (Api::*)(Context& context);
 // A query parameter, for the document; handlers read and check it themselves.
 struct QueryDoc {
   const char* name;
-  const char* type;         // of JSON Schema
+  const char* type;  // of JSON Schema
   const char* description;
 };
 
 struct AnswerDoc {
   int status;
   std::string description;
-  json::object schema;      // empty: no body
+  json::object schema;  // empty: no body
 };
 
 struct Route {
   http::Method method;
-  std::string pattern;                  // "/sandboxes/{sandbox_id}/exec"
+  std::string pattern;  // "/sandboxes/{sandbox_id}/exec"
   RouteHandler handler;
-  bool open = false;                    // needs no key
-  std::size_t body_bytes_max = 0;       // 0: takes no body; what is sent is ignored
+  bool open = false;               // needs no key
+  std::size_t body_bytes_max = 0;  // 0: takes no body; what is sent is ignored
   std::string summary;
-  json::object request_schema;          // empty: no body
+  json::object request_schema;  // empty: no body
   std::vector<QueryDoc> query;
-  std::vector<AnswerDoc> answers;       // the good one first; errors that need a word
+  std::vector<AnswerDoc> answers;  // the good one first; errors that need a word
 };
 
 class Router {
@@ -67,7 +67,7 @@ class Router {
   };
 
   std::vector<Route> routes_;
-  std::vector<Pattern> patterns_;       // as routes_
+  std::vector<Pattern> patterns_;  // as routes_
 };
 
 }  // namespace matrx::api

@@ -106,14 +106,14 @@ Task<http::Response> Api::sandbox_events(Context& context) {
   if (!events) co_return error_response(events.error(), context.request_id);
   EventListBody body;
   for (const SandboxEvent& event : *events) {
-    body.events.push_back({.event_id = event.event_id,
-                           .sandbox_id = event.sandbox_id.text(),
-                           .at = event.at,
-                           .type = event.type,
-                           .status = event.status,
-                           .actor = event.actor,
-                           .detail = event.detail.empty() ? std::nullopt
-                                                          : std::optional(event.detail)});
+    body.events.push_back(
+        {.event_id = event.event_id,
+         .sandbox_id = event.sandbox_id.text(),
+         .at = event.at,
+         .type = event.type,
+         .status = event.status,
+         .actor = event.actor,
+         .detail = event.detail.empty() ? std::nullopt : std::optional(event.detail)});
   }
   co_return json_response(200, event_list_schema().encode(body));
 }

@@ -16,8 +16,8 @@ class Turns {
   // Held while it lives; the next in line goes on when it is destroyed. Must not outlive Turns.
   class Turn {
    public:
-    Turn(Turn&& other) noexcept : turns_(std::exchange(other.turns_, nullptr)),
-                                  key_(std::move(other.key_)) {}
+    Turn(Turn&& other) noexcept
+        : turns_(std::exchange(other.turns_, nullptr)), key_(std::move(other.key_)) {}
     Turn& operator=(Turn&&) = delete;
     ~Turn() {
       if (turns_) turns_->release(key_);

@@ -48,21 +48,21 @@ inline std::unexpected<Error> fail(Code code, std::string message, std::string i
 //   CO_TRY(sandbox, co_await store.get(id));
 //   CO_CHECK(co_await runtime.remove(id));
 // They are statements on purpose: statement expressions break in GCC coroutines (GCC PR 115851).
-#define CO_TRY(name, ...)                                                                  \
-  auto name##_result = (__VA_ARGS__);                                                      \
-  if (!name##_result) co_return std::unexpected(std::move(name##_result).error());         \
+#define CO_TRY(name, ...)                                                          \
+  auto name##_result = (__VA_ARGS__);                                              \
+  if (!name##_result) co_return std::unexpected(std::move(name##_result).error()); \
   auto& name = *name##_result
 
-#define CO_CHECK(...)                                                                      \
-  if (auto check_result = (__VA_ARGS__); !check_result)                                    \
+#define CO_CHECK(...)                                   \
+  if (auto check_result = (__VA_ARGS__); !check_result) \
   co_return std::unexpected(std::move(check_result).error())
 
 // The same for plain functions.
-#define TRY(name, ...)                                                                     \
-  auto name##_result = (__VA_ARGS__);                                                      \
-  if (!name##_result) return std::unexpected(std::move(name##_result).error());            \
+#define TRY(name, ...)                                                          \
+  auto name##_result = (__VA_ARGS__);                                           \
+  if (!name##_result) return std::unexpected(std::move(name##_result).error()); \
   auto& name = *name##_result
 
-#define CHECK_OK(...)                                                                      \
-  if (auto check_result = (__VA_ARGS__); !check_result)                                    \
+#define CHECK_OK(...)                                   \
+  if (auto check_result = (__VA_ARGS__); !check_result) \
   return std::unexpected(std::move(check_result).error())

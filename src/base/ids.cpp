@@ -19,8 +19,8 @@ std::optional<SandboxId> SandboxId::parse(std::string_view text) {
 bool is_valid_user_id(std::string_view text) {
   if (text.empty() || text.size() > kUserIdCharsMax || text == "." || text == "..") return false;
   return std::ranges::all_of(text, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           c == '.' || c == '_' || c == '-';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '_' || c == '-';
   });
 }
 

@@ -9,58 +9,58 @@ namespace matrx {
 using namespace std::chrono_literals;
 
 // --- What callers may send ---------------------------------------------------------------------
-inline constexpr std::size_t kUserIdCharsMax = 255;          // the contract's pattern
-inline constexpr std::size_t kNameCharsMax = 100;            // shown in one line of a table
-inline constexpr std::size_t kLabelsMax = 32;                // as many as a person can survey
-inline constexpr std::size_t kLabelCharsMax = 256;           // key and value each
-inline constexpr std::size_t kEnvVarsMax = 256;              // well under the kernel's argument limit
-inline constexpr std::size_t kEnvBytesMax = 64 * 1024;       // all names and values together
-inline constexpr std::size_t kConfigBytesMax = 64 * 1024;    // stored with every row
-inline constexpr std::size_t kPathBytesMax = 4096;           // PATH_MAX
-inline constexpr std::size_t kJsonBodyBytesMax = 1024 * 1024;     // a JSON request
-inline constexpr std::size_t kExecStdinBytesMax = 768 * 1024;     // fits into a JSON request
+inline constexpr std::size_t kUserIdCharsMax = 255;        // the contract's pattern
+inline constexpr std::size_t kNameCharsMax = 100;          // shown in one line of a table
+inline constexpr std::size_t kLabelsMax = 32;              // as many as a person can survey
+inline constexpr std::size_t kLabelCharsMax = 256;         // key and value each
+inline constexpr std::size_t kEnvVarsMax = 256;            // well under the kernel's argument limit
+inline constexpr std::size_t kEnvBytesMax = 64 * 1024;     // all names and values together
+inline constexpr std::size_t kConfigBytesMax = 64 * 1024;  // stored with every row
+inline constexpr std::size_t kPathBytesMax = 4096;         // PATH_MAX
+inline constexpr std::size_t kJsonBodyBytesMax = 1024 * 1024;  // a JSON request
+inline constexpr std::size_t kExecStdinBytesMax = 768 * 1024;  // fits into a JSON request
 inline constexpr int kTtlSecondsMin = 1;
 inline constexpr int kListLimitDefault = 100;
 inline constexpr int kListLimitMax = 1000;
-inline constexpr int kEventsMax = 1000;                      // of one sandbox, newest kept
+inline constexpr int kEventsMax = 1000;  // of one sandbox, newest kept
 
 // --- HTTP --------------------------------------------------------------------------------------
-inline constexpr std::size_t kHeaderBytesMax = 16 * 1024;    // request line and all header lines
+inline constexpr std::size_t kHeaderBytesMax = 16 * 1024;  // request line and all header lines
 inline constexpr std::size_t kTargetBytesMax = 8 * 1024;
-inline constexpr std::size_t kServerConnectionsMax = 4096;   // descriptors are finite
-inline constexpr auto kHeaderTimeout = 10s;                  // from first byte to end of header
-inline constexpr auto kBodyTimeout = 30s;                    // between two pieces of a body
-inline constexpr auto kKeepAliveTimeout = 75s;               // idle between two requests
-inline constexpr auto kWriteTimeout = 30s;                   // a reader that takes nothing
-inline constexpr auto kDrainTimeout = 10s;                   // requests under way at shutdown
+inline constexpr std::size_t kServerConnectionsMax = 4096;  // descriptors are finite
+inline constexpr auto kHeaderTimeout = 10s;                 // from first byte to end of header
+inline constexpr auto kBodyTimeout = 30s;                   // between two pieces of a body
+inline constexpr auto kKeepAliveTimeout = 75s;              // idle between two requests
+inline constexpr auto kWriteTimeout = 30s;                  // a reader that takes nothing
+inline constexpr auto kDrainTimeout = 10s;                  // requests under way at shutdown
 
 // --- Exec --------------------------------------------------------------------------------------
 inline constexpr std::size_t kExecOutputBytesMax = 2 * 1024 * 1024;  // of stdout, of stderr
-inline constexpr auto kExecAnswerMargin = 10s;   // beyond the command's own timeout
-inline constexpr int kTimedOutExitCode = 124;    // as timeout(1) of coreutils
+inline constexpr auto kExecAnswerMargin = 10s;  // beyond the command's own timeout
+inline constexpr int kTimedOutExitCode = 124;   // as timeout(1) of coreutils
 
 // --- Docker ------------------------------------------------------------------------------------
-inline constexpr std::size_t kDockerConnectionsMax = 32;     // at once; more wait
+inline constexpr std::size_t kDockerConnectionsMax = 32;  // at once; more wait
 inline constexpr std::size_t kDockerAnswerBytesMax = 32 * 1024 * 1024;
-inline constexpr auto kDockerDeadline = 30s;                 // one ordinary call
-inline constexpr auto kDockerCreateDeadline = 120s;          // create and start, on a busy host
-inline constexpr std::size_t kDockerCreatesAtOnceMax = 16;   // more only queue inside the engine
+inline constexpr auto kDockerDeadline = 30s;                // one ordinary call
+inline constexpr auto kDockerCreateDeadline = 120s;         // create and start, on a busy host
+inline constexpr std::size_t kDockerCreatesAtOnceMax = 16;  // more only queue inside the engine
 
 // --- Guest agent -------------------------------------------------------------------------------
-inline constexpr auto kGuestReadyDeadline = 30s;             // container started → agent answers
-inline constexpr auto kGuestCallDeadline = 10s;              // a call that starts nothing
-inline constexpr std::size_t kGuestIdleConnectionsMax = 4;   // kept per sandbox
+inline constexpr auto kGuestReadyDeadline = 30s;            // container started → agent answers
+inline constexpr auto kGuestCallDeadline = 10s;             // a call that starts nothing
+inline constexpr std::size_t kGuestIdleConnectionsMax = 4;  // kept per sandbox
 inline constexpr std::size_t kGuestAnswerBytesMax = 16 * 1024 * 1024;
 
 // --- Core --------------------------------------------------------------------------------------
-inline constexpr auto kExpiryInterval = 1s;                  // how late an expiry may be noticed
-inline constexpr int kDriveStepsMax = 16;                    // next_step converges in 3
-inline constexpr int kCasTriesMax = 8;                       // a row under that much contention is a bug
-inline constexpr std::size_t kDrivesAtOnceMax = 64;          // stops and repairs by the loops
-inline constexpr int kDueAtOnceMax = 256;                    // expiries looked at in one round
-inline constexpr auto kReadySlice = 1s;                      // between two looks at a slow start
-inline constexpr auto kReconnectDelayMin = 100ms;            // event stream, signal channels
+inline constexpr auto kExpiryInterval = 1s;          // how late an expiry may be noticed
+inline constexpr int kDriveStepsMax = 16;            // next_step converges in 3
+inline constexpr int kCasTriesMax = 8;               // a row under that much contention is a bug
+inline constexpr std::size_t kDrivesAtOnceMax = 64;  // stops and repairs by the loops
+inline constexpr int kDueAtOnceMax = 256;            // expiries looked at in one round
+inline constexpr auto kReadySlice = 1s;              // between two looks at a slow start
+inline constexpr auto kReconnectDelayMin = 100ms;    // event stream, signal channels
 inline constexpr auto kReconnectDelayMax = 5s;
-inline constexpr std::size_t kReportedStrangersMax = 1000;   // unregistered containers remembered
+inline constexpr std::size_t kReportedStrangersMax = 1000;  // unregistered containers remembered
 
 }  // namespace matrx

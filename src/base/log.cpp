@@ -50,11 +50,21 @@ void append_json_string(fmt::memory_buffer& out, std::string_view text) {
   out.push_back('"');
   for (char c : text) {
     switch (c) {
-      case '"': out.append(std::string_view("\\\"")); break;
-      case '\\': out.append(std::string_view("\\\\")); break;
-      case '\n': out.append(std::string_view("\\n")); break;
-      case '\r': out.append(std::string_view("\\r")); break;
-      case '\t': out.append(std::string_view("\\t")); break;
+      case '"':
+        out.append(std::string_view("\\\""));
+        break;
+      case '\\':
+        out.append(std::string_view("\\\\"));
+        break;
+      case '\n':
+        out.append(std::string_view("\\n"));
+        break;
+      case '\r':
+        out.append(std::string_view("\\r"));
+        break;
+      case '\t':
+        out.append(std::string_view("\\t"));
+        break;
       default:
         if (static_cast<unsigned char>(c) < 0x20) {
           fmt::format_to(std::back_inserter(out), "\\u{:04x}", static_cast<unsigned char>(c));
@@ -114,18 +124,22 @@ void gather(std::string_view line) {
 
 std::string_view level_name(Level level) {
   switch (level) {
-    case Level::debug: return "DEBUG";
-    case Level::info: return "INFO";
-    case Level::warning: return "WARNING";
-    case Level::error: return "ERROR";
-    case Level::critical: return "CRITICAL";
+    case Level::debug:
+      return "DEBUG";
+    case Level::info:
+      return "INFO";
+    case Level::warning:
+      return "WARNING";
+    case Level::error:
+      return "ERROR";
+    case Level::critical:
+      return "CRITICAL";
   }
   return "INFO";
 }
 
 std::optional<Level> parse_level(std::string_view name) {
-  for (Level level :
-       {Level::debug, Level::info, Level::warning, Level::error, Level::critical}) {
+  for (Level level : {Level::debug, Level::info, Level::warning, Level::error, Level::critical}) {
     if (equals_ignoring_case(name, level_name(level))) return level;
   }
   return std::nullopt;
@@ -161,8 +175,8 @@ void write(Level level, std::string_view message, Fields fields) {
   fmt::memory_buffer& out = s.line;
   out.clear();
   if (s.format == Format::json) {
-    fmt::format_to(std::back_inserter(out), R"({{"time":"{}","level":"{}","message":)",
-                   time_text(), level_name(level));
+    fmt::format_to(std::back_inserter(out), R"({{"time":"{}","level":"{}","message":)", time_text(),
+                   level_name(level));
     append_json_string(out, message);
     for (const Field& field : fields) {
       fmt::format_to(std::back_inserter(out), ",\"{}\":", field.name);

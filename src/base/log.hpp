@@ -19,7 +19,7 @@ namespace matrx::log {
 
 enum class Level { debug, info, warning, error, critical };
 
-std::string_view level_name(Level level);                    // "INFO"
+std::string_view level_name(Level level);  // "INFO"
 std::optional<Level> parse_level(std::string_view name);
 
 struct Field {

@@ -18,13 +18,13 @@ std::size_t sequence_length(std::string_view text) {
   if (first < 0x80) return 1;
   if (first >= 0xC2 && first <= 0xDF) return continues(1) ? 2 : 0;
   if (first >= 0xE0 && first <= 0xEF) {
-    const unsigned low = first == 0xE0 ? 0xA0 : 0x80;    // no overlong forms
-    const unsigned high = first == 0xED ? 0x9F : 0xBF;   // no surrogates
+    const unsigned low = first == 0xE0 ? 0xA0 : 0x80;   // no overlong forms
+    const unsigned high = first == 0xED ? 0x9F : 0xBF;  // no surrogates
     return continues(1, low, high) && continues(2) ? 3 : 0;
   }
   if (first >= 0xF0 && first <= 0xF4) {
     const unsigned low = first == 0xF0 ? 0x90 : 0x80;
-    const unsigned high = first == 0xF4 ? 0x8F : 0xBF;   // up to U+10FFFF
+    const unsigned high = first == 0xF4 ? 0x8F : 0xBF;  // up to U+10FFFF
     return continues(1, low, high) && continues(2) && continues(3) ? 4 : 0;
   }
   return 0;
@@ -139,9 +139,8 @@ std::optional<std::string> percent_decode(std::string_view text, bool plus_is_sp
 }
 
 bool equals_ignoring_case(std::string_view a, std::string_view b) {
-  return std::ranges::equal(a, b, [](unsigned char x, unsigned char y) {
-    return std::tolower(x) == std::tolower(y);
-  });
+  return std::ranges::equal(
+      a, b, [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
 }
 
 std::string to_lower(std::string_view text) {
@@ -171,12 +170,28 @@ std::optional<std::int64_t> parse_bytes(std::string_view text) {
   if (text.empty()) return std::nullopt;
   int shift = 0;
   switch (std::tolower(static_cast<unsigned char>(text.back()))) {
-    case 'b': shift = 0; text.remove_suffix(1); break;
-    case 'k': shift = 10; text.remove_suffix(1); break;
-    case 'm': shift = 20; text.remove_suffix(1); break;
-    case 'g': shift = 30; text.remove_suffix(1); break;
-    case 't': shift = 40; text.remove_suffix(1); break;
-    default: break;
+    case 'b':
+      shift = 0;
+      text.remove_suffix(1);
+      break;
+    case 'k':
+      shift = 10;
+      text.remove_suffix(1);
+      break;
+    case 'm':
+      shift = 20;
+      text.remove_suffix(1);
+      break;
+    case 'g':
+      shift = 30;
+      text.remove_suffix(1);
+      break;
+    case 't':
+      shift = 40;
+      text.remove_suffix(1);
+      break;
+    default:
+      break;
   }
   if (text.empty() || text.size() > 15) return std::nullopt;
   std::int64_t value = 0;

@@ -20,8 +20,14 @@ class Driver {
  public:
   Driver(Executor executor, const CoreSettings& settings, Registry& registry, Store& store,
          Runtime& runtime, Guest& guest, Clock& clock)
-      : settings_(settings), registry_(registry), store_(store), runtime_(runtime), guest_(guest),
-        clock_(clock), slots_(kDrivesAtOnceMax), tasks_(executor) {}
+      : settings_(settings),
+        registry_(registry),
+        store_(store),
+        runtime_(runtime),
+        guest_(guest),
+        clock_(clock),
+        slots_(kDrivesAtOnceMax),
+        tasks_(executor) {}
 
   // Who changes the world for a sandbox holds its turn. A row may be changed without it.
   Task<Turns::Turn> take_turn(SandboxId id) { return turns_.take(id.text()); }

@@ -16,8 +16,8 @@ bool is_reserved_name(std::string_view name) {
 
 Task<Result<Sandbox>> Lifecycle::create(CreateSpec spec, Actor actor) {
   if (spec.ttl_seconds && *spec.ttl_seconds > settings_.ttl_seconds_max) {
-    co_return fail(Code::invalid, "ttl_seconds may be at most " +
-                                      std::to_string(settings_.ttl_seconds_max) + ".");
+    co_return fail(Code::invalid,
+                   "ttl_seconds may be at most " + std::to_string(settings_.ttl_seconds_max) + ".");
   }
   CO_CHECK(co_await runtime_.ping());  // no row for what cannot even begin
   Sandbox row = new_row(spec);
@@ -133,13 +133,12 @@ Task<void> Lifecycle::give_up(SandboxId id, Error error, Actor actor) {
   guest_.forget(id);
 }
 
-Task<Result<void>> Lifecycle::destroy(SandboxId id, bool graceful, StopReason reason,
-                                      Actor actor) {
+Task<Result<void>> Lifecycle::destroy(SandboxId id, bool graceful, StopReason reason, Actor actor) {
   Driver::Stop stop{.graceful = graceful, .reason = reason};
   CO_TRY(row, co_await driver_.begin_stop(id, std::move(stop), actor));
-  if (is_final(row.status)) co_return Result<void>();
+  // One that failed or was lost is final before its container has been removed: so always look.
   // A graceful stop may be waiting for the agent with the turn in its hand: end what it waits for.
-  if (!graceful) CO_CHECK(co_await runtime_.remove(id));
+  if (!graceful && !is_final(row.status)) CO_CHECK(co_await runtime_.remove(id));
   co_return co_await driver_.drive(id, std::move(actor));
 }
 

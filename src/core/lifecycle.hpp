@@ -17,7 +17,7 @@ struct CreateSpec {
   std::string template_id = "default";
   std::string name;
   Pairs labels;
-  Pairs env;                    // goes into the container, is not kept in the registry
+  Pairs env;  // goes into the container, is not kept in the registry
   std::optional<double> cpu;
   std::optional<std::int64_t> memory_bytes;
 };
@@ -26,8 +26,14 @@ class Lifecycle {
  public:
   Lifecycle(const CoreSettings& settings, Registry& registry, Driver& driver, Runtime& runtime,
             Guest& guest, Clock& clock, Random& random)
-      : settings_(settings), registry_(registry), driver_(driver), runtime_(runtime),
-        guest_(guest), clock_(clock), random_(random), slots_(kDockerCreatesAtOnceMax) {}
+      : settings_(settings),
+        registry_(registry),
+        driver_(driver),
+        runtime_(runtime),
+        guest_(guest),
+        clock_(clock),
+        random_(random),
+        slots_(kDockerCreatesAtOnceMax) {}
 
   // Returns when commands can be run in it. What fails leaves a row `failed`, and no container.
   // invalid: ttl over the maximum. unavailable: no engine, no image, the agent does not answer.

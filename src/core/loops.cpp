@@ -101,8 +101,7 @@ Task<Result<void>> Loops::look_at_unlisted(const Container& container,
 Task<void> Loops::expire_for_ever() {
   for (;;) {
     co_await clock_.sleep(kExpiryInterval);
-    const auto due =
-        co_await store_.list_due(settings_.installation, clock_.now(), kDueAtOnceMax);
+    const auto due = co_await store_.list_due(settings_.installation, clock_.now(), kDueAtOnceMax);
     if (!due) {
       log::warning("expiry could not read the registry", {{"error", due.error().message}});
       continue;

@@ -15,8 +15,14 @@ class Loops {
  public:
   Loops(Executor executor, const CoreSettings& settings, Registry& registry, Driver& driver,
         Signals& signals, Store& store, Runtime& runtime, Clock& clock)
-      : settings_(settings), registry_(registry), driver_(driver), signals_(signals),
-        store_(store), runtime_(runtime), clock_(clock), tasks_(executor) {}
+      : settings_(settings),
+        registry_(registry),
+        driver_(driver),
+        signals_(signals),
+        store_(store),
+        runtime_(runtime),
+        clock_(clock),
+        tasks_(executor) {}
 
   void start();
   void cancel() { tasks_.cancel(); }
@@ -33,7 +39,8 @@ class Loops {
   Task<void> expire_for_ever();
   Task<void> watch_for_ever();
   Task<void> reconcile_and_log();
-  Task<Result<void>> look_at_unlisted(const Container& container, std::unordered_set<std::string>& now);
+  Task<Result<void>> look_at_unlisted(const Container& container,
+                                      std::unordered_set<std::string>& now);
 
   const CoreSettings& settings_;
   Registry& registry_;

@@ -28,7 +28,8 @@ Task<Result<void>> read_more(Connection& connection, MessageParser<false>& parse
       parser.feed_end() == MessageParser<false>::Need::nothing) {
     co_return Result<void>();
   }
-  co_return fail(Code::unavailable, name + " closed the connection before its answer was complete.");
+  co_return fail(Code::unavailable,
+                 name + " closed the connection before its answer was complete.");
 }
 
 Task<Result<void>> read_header(Connection& connection, MessageParser<false>& parser,

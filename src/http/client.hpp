@@ -11,10 +11,10 @@
 namespace matrx::http {
 
 struct ClientOptions {
-  std::string name;                    // in error texts: "Docker", "the guest agent"
-  std::string host = "localhost";      // the Host header
-  std::size_t connections_max = 8;     // at once, streams not counted; more wait for a free one
-  std::size_t idle_max = 8;            // kept open
+  std::string name;                 // in error texts: "Docker", "the guest agent"
+  std::string host = "localhost";   // the Host header
+  std::size_t connections_max = 8;  // at once, streams not counted; more wait for a free one
+  std::size_t idle_max = 8;         // kept open
   std::size_t answer_bytes_max = 1024 * 1024;
 };
 

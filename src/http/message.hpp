@@ -57,12 +57,12 @@ class BodyReader {
 
 struct Request {
   Method method = Method::get;
-  std::string target;   // as sent: "/sandboxes?user_id=u1"
-  std::string path;     // the part before '?', still percent-encoded
-  std::string query;    // the part after it, still encoded
+  std::string target;  // as sent: "/sandboxes?user_id=u1"
+  std::string path;    // the part before '?', still percent-encoded
+  std::string query;   // the part after it, still encoded
   Headers headers;
-  std::string remote;   // the peer's address; empty on a Unix socket
-  std::string body;     // filled by whoever read it; see body_reader
+  std::string remote;  // the peer's address; empty on a Unix socket
+  std::string body;    // filled by whoever read it; see body_reader
   BodyReader* body_reader = nullptr;
 
   // The decoded value of a query parameter, the last one where it repeats.

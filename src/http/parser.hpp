@@ -94,9 +94,7 @@ class MessageParser {
     const auto length = parser_.content_length();
     return length ? std::optional<std::uint64_t>(*length) : std::nullopt;
   }
-  bool has_body() const {
-    return parser_.chunked() || parser_.content_length().value_or(0) > 0;
-  }
+  bool has_body() const { return parser_.chunked() || parser_.content_length().value_or(0) > 0; }
   std::string take_body() { return std::exchange(parser_.get().body(), {}); }
   std::size_t body_bytes_ready() const { return parser_.get().body().size(); }
   std::string problem() const { return problem_.message(); }

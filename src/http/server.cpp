@@ -19,7 +19,7 @@ namespace matrx::http {
 namespace {
 
 constexpr auto kAsTuple = asio::as_tuple(asio::use_awaitable);
-constexpr auto kSweepInterval = 250ms;   // how late a deadline may be noticed
+constexpr auto kSweepInterval = 250ms;     // how late a deadline may be noticed
 constexpr auto kAcceptRetryDelay = 100ms;  // no descriptor free: some will be soon
 constexpr int kBacklog = 512;
 
@@ -34,8 +34,7 @@ std::unique_ptr<Stream> to_stream(asio::generic::stream_protocol::socket socket)
 }  // namespace
 
 struct Server::Impl {
-  Impl(Executor e, Handler h)
-      : executor(e), handler(std::move(h)), sweep_timer(e), tasks(e) {}
+  Impl(Executor e, Handler h) : executor(e), handler(std::move(h)), sweep_timer(e), tasks(e) {}
 
   template <class Acceptor>
   Task<void> accept_from(Acceptor& acceptor);

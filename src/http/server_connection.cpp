@@ -56,9 +56,7 @@ class ServerConnection::Body : public BodyReader {
     }
   }
 
-  std::optional<std::uint64_t> announced_bytes() const override {
-    return parser_.content_length();
-  }
+  std::optional<std::uint64_t> announced_bytes() const override { return parser_.content_length(); }
 
   bool finished() const { return !broken_ && parser_.done(); }
 
@@ -71,8 +69,7 @@ class ServerConnection::Body : public BodyReader {
 
 class ServerConnection::Writer : public BodyWriter {
  public:
-  Writer(ServerConnection& connection, bool chunked)
-      : connection_(connection), chunked_(chunked) {}
+  Writer(ServerConnection& connection, bool chunked) : connection_(connection), chunked_(chunked) {}
 
   Task<Result<void>> write(std::string_view piece) override {
     if (piece.empty()) co_return Result<void>();
@@ -176,15 +173,15 @@ Task<bool> ServerConnection::serve_one() {
   }
   const bool sent = co_await send(std::move(response), keep, head_only);
   if (sent && !body.finished()) co_await linger();
-  co_return sent && keep;
+  co_return sent&& keep;
 }
 
 Task<bool> ServerConnection::send(Response response, bool keep_alive, bool head_only) {
   allow(kWriteTimeout);
   std::string header = response_header(response, keep_alive, head_only);
   if (!response.stream) {
-    std::string_view rest = head_only || response.status == 204 ? std::string_view()
-                                                                : std::string_view(response.body);
+    std::string_view rest =
+        head_only || response.status == 204 ? std::string_view() : std::string_view(response.body);
     if (rest.size() <= kGatherBytesMax) {
       header += rest;
       rest = {};

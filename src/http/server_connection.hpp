@@ -31,8 +31,8 @@ class ServerConnection {
   class Body;
   class Writer;
 
-  Task<bool> serve_one();      // false: close the connection
-  Task<bool> read_more();      // false: end or loss of the connection
+  Task<bool> serve_one();  // false: close the connection
+  Task<bool> read_more();  // false: end or loss of the connection
   Task<bool> refuse(int status, std::string_view why);
   Task<bool> send(Response response, bool keep_alive, bool head_only);
   Task<void> linger();
@@ -41,7 +41,7 @@ class ServerConnection {
   std::unique_ptr<Stream> stream_;
   std::string remote_;
   Handler& handler_;
-  std::string buffer_;         // received, not yet parsed
+  std::string buffer_;  // received, not yet parsed
   SteadyTime deadline_ = SteadyTime::max();
   bool idle_ = true;
   bool stopping_ = false;

@@ -47,8 +47,7 @@ class SocketStream : public Stream {
   bool is_idle_and_open() override {
     if (!socket_.is_open()) return false;
     char byte;
-    const ssize_t got =
-        ::recv(socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    const ssize_t got = ::recv(socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
     return got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
   }
 
@@ -85,8 +84,7 @@ Connector tcp_connector(std::string host, std::string port) {
       asio::ip::tcp::socket socket(executor);
       const auto [ec, endpoint] = co_await asio::async_connect(socket, found, kAsTuple);
       if (ec) {
-        co_return fail(Code::unavailable,
-                       "cannot connect to " + h + ":" + p + ": " + ec.message());
+        co_return fail(Code::unavailable, "cannot connect to " + h + ":" + p + ": " + ec.message());
       }
       socket.set_option(asio::ip::tcp::no_delay(true));
       co_return std::make_unique<SocketStream>(

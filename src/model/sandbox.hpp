@@ -28,9 +28,9 @@ std::optional<StopReason> parse_stop_reason(std::string_view name);
 using Pairs = std::vector<std::pair<std::string, std::string>>;
 
 struct Resources {
-  double cpu = 0;                 // cores
+  double cpu = 0;  // cores
   std::int64_t memory_bytes = 0;
-  std::int64_t pids = 0;          // processes and threads
+  std::int64_t pids = 0;  // processes and threads
   bool operator==(const Resources&) const = default;
 };
 
@@ -38,39 +38,39 @@ struct Sandbox {
   SandboxId id;
   std::string user_id;
   Status status = Status::creating;
-  std::string container_id;                  // empty until the container exists
+  std::string container_id;  // empty until the container exists
   std::string image;
   std::string template_id;
-  std::string name;                          // empty: none
+  std::string name;  // empty: none
   Pairs labels;
-  std::string config_json = "{}";            // an object, the caller's own; we only keep it
+  std::string config_json = "{}";  // an object, the caller's own; we only keep it
   Resources resources;
   int ttl_seconds = 0;
-  std::string hot_path, cold_path;           // inside the sandbox
+  std::string hot_path, cold_path;  // inside the sandbox
 
   TimePoint created_at, updated_at;
   TimePoint expires_at;
   std::optional<TimePoint> last_heartbeat_at;
-  std::optional<TimePoint> stopped_at;       // set when final
-  std::optional<StopReason> stop_reason;     // set from shutting_down on
-  bool stop_graceful = false;                // of a stop under way: tell the agent first
-  std::optional<TimePoint> stop_deadline_at; // of a graceful stop: when patience ends
-  std::string status_detail;                 // a sentence for people: why it failed or was lost
+  std::optional<TimePoint> stopped_at;        // set when final
+  std::optional<StopReason> stop_reason;      // set from shutting_down on
+  bool stop_graceful = false;                 // of a stop under way: tell the agent first
+  std::optional<TimePoint> stop_deadline_at;  // of a graceful stop: when patience ends
+  std::string status_detail;                  // a sentence for people: why it failed or was lost
 
-  std::string installation;                  // whose container engine it lives on
-  std::int64_t version = 0;                  // counts changes; compare-and-swap key
+  std::string installation;  // whose container engine it lives on
+  std::int64_t version = 0;  // counts changes; compare-and-swap key
   bool operator==(const Sandbox&) const = default;
 };
 
 // A line of a sandbox's history. Appended together with the change it tells of.
 struct SandboxEvent {
-  std::int64_t event_id = 0;   // rises over all sandboxes of a store
+  std::int64_t event_id = 0;  // rises over all sandboxes of a store
   SandboxId sandbox_id;
   TimePoint at;
-  std::string type;            // "created", "ready", "stopped", "agent_error", …
-  std::string status;          // after it
-  std::string actor;           // "api:<request id>", "agent", "loop:expiry", …
-  std::string detail;          // free text, may be empty
+  std::string type;    // "created", "ready", "stopped", "agent_error", …
+  std::string status;  // after it
+  std::string actor;   // "api:<request id>", "agent", "loop:expiry", …
+  std::string detail;  // free text, may be empty
   bool operator==(const SandboxEvent&) const = default;
 };
 

@@ -13,13 +13,13 @@
 namespace matrx {
 
 struct ExecSpec {
-  std::string command;                   // run by the image's shell: bash, else sh
-  std::string user = "agent";            // name or uid inside the sandbox
-  std::optional<std::string> cwd;        // none: where the last exec ended; at first the home
-  Pairs env;                             // added to the user's login environment
-  std::optional<std::string> stdin_data; // none: /dev/null
+  std::string command;                    // run by the image's shell: bash, else sh
+  std::string user = "agent";             // name or uid inside the sandbox
+  std::optional<std::string> cwd;         // none: where the last exec ended; at first the home
+  Pairs env;                              // added to the user's login environment
+  std::optional<std::string> stdin_data;  // none: /dev/null
   milliseconds timeout{30'000};
-  std::size_t output_bytes_max = 0;      // of stdout, of stderr; what follows is dropped
+  std::size_t output_bytes_max = 0;  // of stdout, of stderr; what follows is dropped
 };
 
 struct ExecOutcome {

@@ -1,4 +1,4 @@
 // Compiles every port header on its own.
-#include "ports/store.hpp"
-#include "ports/runtime.hpp"
 #include "ports/guest.hpp"
+#include "ports/runtime.hpp"
+#include "ports/store.hpp"

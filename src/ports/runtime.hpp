@@ -20,7 +20,7 @@ struct Container {
   ContainerState state = ContainerState::created;
   int exit_code = 0;
   bool out_of_memory = false;
-  std::string detail;                   // the engine's own words, for the log
+  std::string detail;  // the engine's own words, for the log
 };
 
 struct ContainerSpec {

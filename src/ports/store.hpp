@@ -20,18 +20,18 @@ struct NewEvent {
 };
 
 struct ListQuery {
-  std::string user_id;                          // empty: of all users
+  std::string user_id;  // empty: of all users
   std::optional<Status> status;
-  bool active_only = false;                     // leave out final ones
+  bool active_only = false;  // leave out final ones
   std::optional<std::pair<std::string, std::string>> label;
-  int limit = 100;                              // 1 to kListLimitMax
-  std::string cursor;                           // next_cursor of the page before
+  int limit = 100;     // 1 to kListLimitMax
+  std::string cursor;  // next_cursor of the page before
 };
 
 struct SandboxPage {
-  std::vector<Sandbox> sandboxes;               // newest first: by created_at, then id
-  std::int64_t total = 0;                       // matching rows over all pages
-  std::string next_cursor;                      // empty: the last page
+  std::vector<Sandbox> sandboxes;  // newest first: by created_at, then id
+  std::int64_t total = 0;          // matching rows over all pages
+  std::string next_cursor;         // empty: the last page
 };
 
 // Errors of every method: unavailable = the database does not answer; internal = it holds

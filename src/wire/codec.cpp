@@ -149,10 +149,10 @@ void LengthRule::describe(json::object& schema) const {
 bool LengthRule::check(const std::string& text, FieldErrors& errors, const Loc& loc) const {
   const std::size_t length = utf8_length(text).value_or(text.size());
   if (length < min) {
-    return refuse(errors, loc,
-                  fmt::format("String should have at least {} character{}", min,
-                              min == 1 ? "" : "s"),
-                  "string_too_short");
+    return refuse(
+        errors, loc,
+        fmt::format("String should have at least {} character{}", min, min == 1 ? "" : "s"),
+        "string_too_short");
   }
   if (length > max) {
     return refuse(errors, loc, fmt::format("String should have at most {} characters", max),

@@ -48,12 +48,12 @@ using Unwrapped = typename UnwrappedType<M>::type;
 template <class M>
 struct Codec;
 
-#define MATRX_DECLARE_CODEC(M)                                                          \
-  template <>                                                                           \
-  struct Codec<M> {                                                                     \
+#define MATRX_DECLARE_CODEC(M)                                                                \
+  template <>                                                                                 \
+  struct Codec<M> {                                                                           \
     static bool decode(const json::value& from, M& out, FieldErrors& errors, const Loc& loc); \
-    static json::value encode(const M& from);                                           \
-    static json::object schema();                                                       \
+    static json::value encode(const M& from);                                                 \
+    static json::object schema();                                                             \
   }
 
 MATRX_DECLARE_CODEC(std::string);

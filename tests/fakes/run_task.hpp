@@ -17,8 +17,7 @@ T run_task(asio::io_context& io, Task<T> task) {
   auto wrapped = [](Task<T> t, std::optional<T>& out) -> Task<void> {
     out.emplace(co_await std::move(t));
   };
-  asio::co_spawn(io, wrapped(std::move(task), result),
-                 [&](std::exception_ptr e) { error = e; });
+  asio::co_spawn(io, wrapped(std::move(task), result), [&](std::exception_ptr e) { error = e; });
   io.restart();
   io.run();
   if (error) std::rethrow_exception(error);

@@ -10,14 +10,14 @@ namespace matrx::docker {
 namespace {
 
 constexpr double kNanoCpus = 1e9;
-constexpr std::string_view kRunFolder = "/run/matrx";            // inside
+constexpr std::string_view kRunFolder = "/run/matrx";  // inside
 constexpr std::string_view kAgentInside = "/opt/matrx/matrx-agent";
-constexpr std::int64_t kOpenFilesMax = 20'000;                   // parts.md §0: some hosts allow no more
+constexpr std::int64_t kOpenFilesMax = 20'000;  // parts.md §0: some hosts allow no more
 
 // What apt, sudo and the agent need, and nothing that reaches out of the container: no NET_RAW
 // (spoofing), no MKNOD, no SETFCAP, no SYS_CHROOT. AUDIT_WRITE: sudo's PAM session.
-const json::array kCapabilities = {"CHOWN",  "DAC_OVERRIDE", "FOWNER",           "FSETID",
-                                   "KILL",   "SETGID",       "SETUID",           "AUDIT_WRITE",
+const json::array kCapabilities = {"CHOWN",   "DAC_OVERRIDE",    "FOWNER", "FSETID",
+                                   "KILL",    "SETGID",          "SETUID", "AUDIT_WRITE",
                                    "SETPCAP", "NET_BIND_SERVICE"};
 
 ContainerState read_state(std::string_view word) {
@@ -53,12 +53,11 @@ json::object host_config(const ContainerSpec& spec, const DockerSettings& settin
   config["Memory"] = spec.resources.memory_bytes;
   config["MemorySwap"] = spec.resources.memory_bytes;  // no swap beyond it
   config["PidsLimit"] = spec.resources.pids;
-  config["Ulimits"] = json::array{
-      json::object{{"Name", "nofile"}, {"Soft", 4096}, {"Hard", kOpenFilesMax}}};
+  config["Ulimits"] =
+      json::array{json::object{{"Name", "nofile"}, {"Soft", 4096}, {"Hard", kOpenFilesMax}}};
   config["RestartPolicy"] = json::object{{"Name", "no"}};
   config["LogConfig"] = json::object{
-      {"Type", "json-file"},
-      {"Config", json::object{{"max-size", "1m"}, {"max-file", "1"}}}};
+      {"Type", "json-file"}, {"Config", json::object{{"max-size", "1m"}, {"max-file", "1"}}}};
   return config;
 }
 
@@ -124,8 +123,8 @@ Result<Container> read_inspect(std::string_view body) {
   container.state = read_state(json::text_at(*state, "Status"));
   container.exit_code = static_cast<int>(json::integer_at(*state, "ExitCode") & 0xFFFF);
   container.out_of_memory = json::flag_at(*state, "OOMKilled");
-  container.detail = fmt::format("{} {}", json::text_at(*state, "Status"),
-                                 json::text_at(*state, "Error"));
+  container.detail =
+      fmt::format("{} {}", json::text_at(*state, "Status"), json::text_at(*state, "Error"));
   if (const json::object* config = json::object_at(*root, "Config")) {
     container.sandbox_id = read_label(json::object_at(*config, "Labels"));
   }

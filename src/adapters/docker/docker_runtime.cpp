@@ -195,12 +195,12 @@ Task<Result<std::vector<Container>>> DockerRuntime::list() {
 
 Task<Result<void>> DockerRuntime::watch(std::function<void()> connected,
                                         std::function<void(ContainerEvent)> on_event) {
-  http::ClientRequest request{
-      .method = Method::get,
-      .target = std::string(kApi) + "/events?filters=" + docker::event_filter(settings_.installation),
-      .headers = {},
-      .body = {},
-      .deadline = kDockerDeadline};
+  http::ClientRequest request{.method = Method::get,
+                              .target = std::string(kApi) + "/events?filters=" +
+                                        docker::event_filter(settings_.installation),
+                              .headers = {},
+                              .body = {},
+                              .deadline = kDockerDeadline};
   CO_TRY(stream, co_await client_.open(std::move(request)));
   if (stream->status() != 200) {
     co_return fail(Code::unavailable, "The container engine sends no events.",

@@ -68,8 +68,7 @@ class Database {
 class Transaction {
  public:
   static Result<Transaction> begin(Database& database);
-  Transaction(Transaction&& other) noexcept
-      : database_(std::exchange(other.database_, nullptr)) {}
+  Transaction(Transaction&& other) noexcept : database_(std::exchange(other.database_, nullptr)) {}
   Transaction& operator=(Transaction&&) = delete;
   ~Transaction();
   Result<void> commit();

@@ -71,8 +71,7 @@ Result<Sandbox> SqliteStore::Worker::get(const SandboxId& id) {
   return std::move(rows.front());
 }
 
-Result<Sandbox> SqliteStore::Worker::update(Sandbox sandbox, TimePoint at,
-                                            const NewEvent& event) {
+Result<Sandbox> SqliteStore::Worker::update(Sandbox sandbox, TimePoint at, const NewEvent& event) {
   const std::int64_t version = sandbox.version;
   sandbox.version = version + 1;
   sandbox.updated_at = at;
@@ -118,10 +117,9 @@ Result<SandboxPage> SqliteStore::Worker::list(const ListQuery& query) {
     cursor = parsed;
     where += " AND (created_at, sandbox_id) < (?, ?)";
   }
-  TRY(statement,
-      prepared(fmt::format("SELECT {} FROM sandbox_instances WHERE {} "
-                           "ORDER BY created_at DESC, sandbox_id DESC LIMIT ?",
-                           sqlite::kSandboxColumns, where)));
+  TRY(statement, prepared(fmt::format("SELECT {} FROM sandbox_instances WHERE {} "
+                                      "ORDER BY created_at DESC, sandbox_id DESC LIMIT ?",
+                                      sqlite::kSandboxColumns, where)));
   bind_filter(*statement, query);
   if (cursor) statement->bind(to_unix_ms(cursor->created_at)).bind(cursor->id.text());
   statement->bind(static_cast<std::int64_t>(query.limit) + 1);
@@ -157,8 +155,7 @@ Result<std::vector<SandboxId>> SqliteStore::Worker::list_due(const std::string& 
 }
 
 Result<std::int64_t> SqliteStore::Worker::count_active() {
-  TRY(statement,
-      prepared(fmt::format("SELECT count(*) FROM sandbox_instances WHERE {}", kActive)));
+  TRY(statement, prepared(fmt::format("SELECT count(*) FROM sandbox_instances WHERE {}", kActive)));
   TRY(row, statement->step());
   const std::int64_t count = row ? statement->integer(0) : 0;
   CHECK_OK(statement->run());
@@ -166,10 +163,9 @@ Result<std::int64_t> SqliteStore::Worker::count_active() {
 }
 
 Result<std::vector<SandboxEvent>> SqliteStore::Worker::events(const SandboxId& id) {
-  TRY(statement,
-      prepared("SELECT * FROM (SELECT event_id, at, type, status, actor, detail FROM "
-               "sandbox_events WHERE sandbox_id = ? ORDER BY event_id DESC LIMIT ?) "
-               "ORDER BY event_id"));
+  TRY(statement, prepared("SELECT * FROM (SELECT event_id, at, type, status, actor, detail FROM "
+                          "sandbox_events WHERE sandbox_id = ? ORDER BY event_id DESC LIMIT ?) "
+                          "ORDER BY event_id"));
   statement->bind(id.text()).bind(static_cast<std::int64_t>(kEventsMax));
   std::vector<SandboxEvent> events;
   for (;;) {

@@ -16,20 +16,20 @@ using Reader = std::function<bool(const std::string& text, Config& config)>;
 struct Variable {
   const char* name;
   const char* preset;
-  const char* takes;   // what a correct value looks like
+  const char* takes;  // what a correct value looks like
   const char* help;
   Reader read;
-  bool secret = false; // never shown in an error
+  bool secret = false;  // never shown in an error
 };
 
-Reader text(std::string Config::*member, bool may_be_empty = false) {
+Reader text(std::string Config::* member, bool may_be_empty = false) {
   return [=](const std::string& value, Config& config) {
     config.*member = value;
     return may_be_empty || !value.empty();
   };
 }
 
-Reader integer(int Config::*member, int min, int max) {
+Reader integer(int Config::* member, int min, int max) {
   return [=](const std::string& value, Config& config) {
     int number = 0;
     const char* end = value.data() + value.size();
@@ -82,8 +82,7 @@ bool read_folder(const std::string& value, Config& config) {
 const std::vector<Variable>& variables() {
   static const std::vector<Variable> table = {
       {"MATRX_HOST", "0.0.0.0", "an IP address", "where to listen", text(&Config::host)},
-      {"MATRX_PORT", "8000", "0 to 65535", "0 = any free port",
-       integer(&Config::port, 0, 65535)},
+      {"MATRX_PORT", "8000", "0 to 65535", "0 = any free port", integer(&Config::port, 0, 65535)},
       {"MATRX_LOG_LEVEL", "INFO", "DEBUG, INFO, WARNING, ERROR or CRITICAL", "", read_level},
       {"MATRX_LOG_FORMAT", "json", "json or text", "", read_format},
       {"MATRX_API_KEY", "", "keys, separated by commas",
@@ -174,8 +173,8 @@ std::string config_example() {
       "# The settings of the Matrx Sandbox orchestrator, with their defaults.\n"
       "# Made by: matrx-orchestrator --print-env-example\n";
   for (const Variable& v : variables()) {
-    out += fmt::format("\n# {}{}takes {}\n#{}={}\n", v.help, v.help[0] ? "; " : "", v.takes,
-                       v.name, v.preset);
+    out += fmt::format("\n# {}{}takes {}\n#{}={}\n", v.help, v.help[0] ? "; " : "", v.takes, v.name,
+                       v.preset);
   }
   return out;
 }

@@ -58,9 +58,8 @@ std::unique_ptr<Store> make_store(const Config& config, const DataDir& data) {
 Result<std::unique_ptr<DockerRuntime>> make_runtime(const Config& config, const DataDir& data) {
   const std::filesystem::path beside =
       std::filesystem::read_symlink("/proc/self/exe").parent_path() / "matrx-agent";
-  TRY(agent, data.install_agent(config.agent_path.empty()
-                                    ? beside
-                                    : std::filesystem::path(config.agent_path)));
+  TRY(agent, data.install_agent(
+                 config.agent_path.empty() ? beside : std::filesystem::path(config.agent_path)));
   return DockerRuntime::make({.installation = data.installation(),
                               .host = config.docker_host,
                               .tls_verify = config.docker_tls_verify,
@@ -101,9 +100,9 @@ Task<Result<void>> serve(const Config& config, Core& core, http::Server& server,
   if (result) {
     const auto reconciled = co_await core.reconcile();
     if (!reconciled) {
-      log::warning("container engine cannot be reached; trying again",
-                   {{"error", reconciled.error().message},
-                    {"internal", reconciled.error().internal}});
+      log::warning(
+          "container engine cannot be reached; trying again",
+          {{"error", reconciled.error().message}, {"internal", reconciled.error().internal}});
     }
     core.start();
     log::info("orchestrator ready", {{"host", config.host},
@@ -158,11 +157,13 @@ void raise_descriptor_limit() {
 int main_of(const std::vector<std::string>& arguments) {
   for (const auto& argument : arguments) {
     if (argument == "--help" || argument == "-h") {
-      fmt::print("matrx-orchestrator: sandboxes for AI agents over an HTTP API.\n\n"
-                 "  --help               this text\n"
-                 "  --version\n"
-                 "  --print-env-example  the settings as a file for the environment\n\n"
-                 "Settings, from the environment:\n{}", config_help());
+      fmt::print(
+          "matrx-orchestrator: sandboxes for AI agents over an HTTP API.\n\n"
+          "  --help               this text\n"
+          "  --version\n"
+          "  --print-env-example  the settings as a file for the environment\n\n"
+          "Settings, from the environment:\n{}",
+          config_help());
       return 0;
     }
     if (argument == "--version") {

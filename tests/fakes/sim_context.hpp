@@ -1,0 +1,48 @@
+#pragma once
+// One simulated process: an event loop on virtual time that can be killed at any moment.
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <functional>
+#include <map>
+
+#include "async/clock.hpp"
+
+namespace matrx {
+
+// Virtual time. Moves only when everybody sleeps.
+class SimClock : public Clock {
+ public:
+  explicit SimClock(TimePoint start) : now_(start) {}
+
+  TimePoint now() const override { return now_; }
+  Task<void> sleep(milliseconds duration) override;
+
+  // Wakes the next sleeper that is due up to `limit`, moving time to it; false: there is none.
+  bool wake_next(TimePoint limit);
+  void move_to(TimePoint at) { now_ = std::max(now_, at); }
+
+ private:
+  struct Sleeper {
+    asio::steady_timer* timer;
+    bool* fired;
+  };
+
+  TimePoint now_;
+  std::multimap<TimePoint, Sleeper> sleepers_;
+};
+
+// kill() ends every coroutine where it stands: destructors run, nothing is awaited any more, as
+// with kill -9, but without losing the memory of the test. Objects that coroutines use must
+// outlive kill(), and must be gone before the context.
+class SimContext : public asio::io_context {
+ public:
+  SimContext() : asio::io_context(1) {}
+  void kill() { shutdown(); }
+
+  // Runs until nothing is left to do before `until`, or until stop_if() says so.
+  void run_virtual(SimClock& clock, TimePoint until,
+                   const std::function<bool()>& stop_if = [] { return false; });
+};
+
+}  // namespace matrx

@@ -1,0 +1,217 @@
+#include "fakes/sim_world.hpp"
+
+#include <algorithm>
+
+namespace matrx {
+namespace {
+
+constexpr auto kPoll = milliseconds(200);  // how quickly a fake notices that a container ended
+constexpr auto kWatchPoll = milliseconds(20);
+
+std::unexpected<Error> engine_lost() {
+  return fail(Code::unavailable, "The container engine cannot be reached.");
+}
+std::unexpected<Error> store_lost() {
+  return fail(Code::unavailable, "The registry's database does not work.");
+}
+std::unexpected<Error> no_agent() {
+  return fail(Code::unavailable, "The guest agent cannot be reached.");
+}
+
+}  // namespace
+
+void SimWorld::end_container(const SandboxId& id, int exit_code) {
+  const auto found = containers.find(id);
+  if (found == containers.end() || found->second.state == ContainerState::ended) return;
+  found->second.state = ContainerState::ended;
+  found->second.exit_code = exit_code;
+  ended_events.push_back(id);
+}
+
+// --- Runtime -----------------------------------------------------------------------------------
+
+template <class T>
+Task<Result<T>> SimRuntime::disturbed(std::function<Result<T>()> act) {
+  if (world_.faults.delay_max.count() > 0) co_await clock_.sleep(world_.delay());
+  if (world_.faults.engine_down || world_.chance(world_.faults.engine_fails)) {
+    co_return engine_lost();
+  }
+  auto result = act();
+  if (world_.faults.delay_max.count() > 0) co_await clock_.sleep(world_.delay());
+  if (world_.chance(world_.faults.engine_loses)) co_return engine_lost();
+  co_return result;
+}
+
+Task<Result<void>> SimRuntime::prepare() {
+  return disturbed<void>([] { return Result<void>(); });
+}
+
+Task<Result<void>> SimRuntime::ping() {
+  return disturbed<void>([] { return Result<void>(); });
+}
+
+Task<Result<std::string>> SimRuntime::create(const ContainerSpec& spec) {
+  return disturbed<std::string>([this, id = spec.id]() -> Result<std::string> {
+    const auto [at, added] = world_.containers.try_emplace(id);
+    if (added) {
+      at->second.id = id;
+      at->second.container_id = "container-" + std::to_string(++world_.created_count);
+      at->second.agent_works = !world_.chance(world_.faults.agent_never_ready);
+    }
+    return at->second.container_id;
+  });
+}
+
+Task<Result<void>> SimRuntime::start(const SandboxId& id) {
+  return disturbed<void>([this, id]() -> Result<void> {
+    const auto found = world_.containers.find(id);
+    if (found == world_.containers.end()) return fail(Code::not_found, "No such container.");
+    found->second.state = ContainerState::running;
+    return {};
+  });
+}
+
+Task<Result<void>> SimRuntime::remove(const SandboxId& id) {
+  return disturbed<void>([this, id]() -> Result<void> {
+    world_.end_container(id, 137);
+    world_.containers.erase(id);
+    return {};
+  });
+}
+
+Task<Result<std::optional<Container>>> SimRuntime::inspect(const SandboxId& id) {
+  return disturbed<std::optional<Container>>([this, id]() -> Result<std::optional<Container>> {
+    const auto found = world_.containers.find(id);
+    if (found == world_.containers.end()) return std::optional<Container>();
+    const SimContainer& c = found->second;
+    return Container{.container_id = c.container_id,
+                     .sandbox_id = c.id,
+                     .state = c.state,
+                     .exit_code = c.exit_code};
+  });
+}
+
+Task<Result<std::vector<Container>>> SimRuntime::list() {
+  return disturbed<std::vector<Container>>([this]() -> Result<std::vector<Container>> {
+    std::vector<Container> all;
+    for (const auto& [id, c] : world_.containers) {
+      all.push_back({.container_id = c.container_id, .sandbox_id = id, .state = c.state});
+    }
+    return all;
+  });
+}
+
+Task<Result<void>> SimRuntime::watch(std::function<void()> connected,
+                                     std::function<void(ContainerEvent)> on_event) {
+  if (world_.faults.engine_down) co_return engine_lost();
+  connected();
+  std::size_t next = world_.ended_events.size();
+  for (;;) {
+    co_await clock_.sleep(kWatchPoll);
+    if (world_.faults.engine_down || world_.chance(world_.faults.engine_loses / 10)) {
+      co_return engine_lost();
+    }
+    for (; next < world_.ended_events.size(); ++next) {
+      const int copies = world_.chance(0.1) ? 2 : 1;  // the engine may repeat itself
+      for (int i = 0; i < copies; ++i) on_event({world_.ended_events[next]});
+    }
+  }
+}
+
+// --- Guest -------------------------------------------------------------------------------------
+
+SimContainer* SimGuest::alive(const SandboxId& id) {
+  const auto found = world_.containers.find(id);
+  if (found == world_.containers.end()) return nullptr;
+  const bool up = found->second.state == ContainerState::running && found->second.agent_works;
+  return up ? &found->second : nullptr;
+}
+
+Task<Result<void>> SimGuest::wait_ready(const SandboxId& id, milliseconds limit) {
+  const TimePoint until = clock_.now() + limit;
+  for (;;) {
+    if (alive(id) != nullptr) co_return Result<void>();
+    if (clock_.now() >= until) co_return fail(Code::timeout, "The agent does not answer.");
+    co_await clock_.sleep(std::min<milliseconds>(kPoll, until - clock_.now()));
+  }
+}
+
+Task<Result<ExecOutcome>> SimGuest::exec(const SandboxId& id, const ExecSpec& spec) {
+  const std::string container = alive(id) ? alive(id)->container_id : "";
+  if (container.empty()) co_return no_agent();
+  const bool sleeps = std::ranges::all_of(spec.command, [](char c) { return c >= '0' && c <= '9'; });
+  const TimePoint until = clock_.now() + milliseconds(sleeps ? std::stoi(spec.command) : 0);
+  while (clock_.now() < until) {
+    co_await clock_.sleep(std::min<milliseconds>(kPoll, until - clock_.now()));
+    if (alive(id) == nullptr) co_return no_agent();
+  }
+  co_return ExecOutcome{.stdout_text = spec.command, .cwd = "/home/agent"};
+}
+
+Task<Result<void>> SimGuest::shutdown(const SandboxId& id, milliseconds grace) {
+  if (alive(id) == nullptr) co_return no_agent();
+  co_await clock_.sleep(std::min(grace, world_.delay()));
+  world_.end_container(id, 0);
+  co_return Result<void>();
+}
+
+Task<Result<void>> SimGuest::serve_signals(const SandboxId& id, SignalHandler handler) {
+  for (;;) {
+    SimContainer* container = alive(id);
+    if (container == nullptr) co_return no_agent();
+    if (!container->signals.empty()) {
+      const SignalKind kind = *container->signals.begin();
+      container->signals.erase(kind);
+      AgentSignal signal{.kind = kind, .text = "said by the agent", .payload_json = ""};
+      (void)co_await handler(std::move(signal));
+    }
+    co_await clock_.sleep(kPoll);
+  }
+}
+
+void SimGuest::forget(const SandboxId&) {}
+
+// --- Store -------------------------------------------------------------------------------------
+
+template <class T>
+Task<Result<T>> SimStore::disturbed(Task<Result<T>> act) {
+  if (world_.faults.delay_max.count() > 0) co_await clock_.sleep(world_.delay() / 10);
+  if (world_.chance(world_.faults.store_fails)) co_return store_lost();
+  auto result = co_await std::move(act);
+  if (world_.chance(world_.faults.store_loses)) co_return store_lost();
+  co_return result;
+}
+
+Task<Result<void>> SimStore::open() { return world_.rows.open(); }
+Task<Result<void>> SimStore::ping() { return world_.rows.ping(); }
+Task<Result<Sandbox>> SimStore::insert(Sandbox sandbox, NewEvent event) {
+  return disturbed(world_.rows.insert(std::move(sandbox), std::move(event)));
+}
+Task<Result<Sandbox>> SimStore::get(SandboxId id) {
+  return disturbed(world_.rows.get(std::move(id)));
+}
+Task<Result<Sandbox>> SimStore::update(Sandbox sandbox, TimePoint at, NewEvent event) {
+  return disturbed(world_.rows.update(std::move(sandbox), at, std::move(event)));
+}
+Task<Result<void>> SimStore::heartbeat(SandboxId id, TimePoint at) {
+  return disturbed(world_.rows.heartbeat(std::move(id), at));
+}
+Task<Result<SandboxPage>> SimStore::list(ListQuery query) {
+  return disturbed(world_.rows.list(std::move(query)));
+}
+Task<Result<std::vector<Sandbox>>> SimStore::list_active(std::string installation) {
+  return disturbed(world_.rows.list_active(std::move(installation)));
+}
+Task<Result<std::vector<SandboxId>>> SimStore::list_due(std::string installation, TimePoint now,
+                                                        int limit) {
+  return disturbed(world_.rows.list_due(std::move(installation), now, limit));
+}
+Task<Result<std::int64_t>> SimStore::count_active() { return world_.rows.count_active(); }
+Task<Result<std::vector<SandboxEvent>>> SimStore::events(SandboxId id) {
+  return disturbed(world_.rows.events(std::move(id)));
+}
+Task<Result<void>> SimStore::append_event(SandboxId id, TimePoint at, NewEvent event) {
+  return disturbed(world_.rows.append_event(std::move(id), at, std::move(event)));
+}
+
+}  // namespace matrx

@@ -1,0 +1,125 @@
+#pragma once
+// What outlives a crash of the orchestrator: the registry's rows and the engine's containers. And
+// what goes wrong with them: delays, failures, lost answers, all from one seed.
+
+#include <map>
+#include <random>
+#include <set>
+#include <string>
+
+#include "adapters/memory/memory_store.hpp"
+#include "async/clock.hpp"
+#include "ports/guest.hpp"
+#include "ports/runtime.hpp"
+
+namespace matrx {
+
+struct SimFaults {
+  double engine_fails = 0;   // probability that a call fails and changes nothing
+  double engine_loses = 0;   // probability that a call works and its answer is lost
+  double store_fails = 0;
+  double store_loses = 0;
+  double agent_never_ready = 0;
+  milliseconds delay_max{0};  // of each call
+  bool engine_down = false;
+};
+
+struct SimContainer {
+  SandboxId id;
+  std::string container_id;
+  ContainerState state = ContainerState::created;
+  int exit_code = 0;
+  bool agent_works = true;
+  std::set<SignalKind> signals;  // that its programs want to send
+};
+
+struct SimWorld {
+  explicit SimWorld(std::uint64_t seed) : random(seed) {}
+
+  bool chance(double probability) {
+    return std::uniform_real_distribution<double>(0, 1)(random) < probability;
+  }
+  int number(int min, int max) { return std::uniform_int_distribution<int>(min, max)(random); }
+  milliseconds delay() {
+    return milliseconds(number(0, static_cast<int>(faults.delay_max.count())));
+  }
+
+  // A container ends by itself, or is killed from outside.
+  void end_container(const SandboxId& id, int exit_code);
+
+  std::mt19937_64 random;
+  SimFaults faults;
+  MemoryStore rows;
+  std::map<SandboxId, SimContainer> containers;
+  std::vector<SandboxId> ended_events;  // ends, in order; each watcher reads from where it began
+  std::int64_t created_count = 0;
+};
+
+// The three ports onto that world, for one life of an orchestrator.
+class SimRuntime : public Runtime {
+ public:
+  SimRuntime(SimWorld& world, Clock& clock) : world_(world), clock_(clock) {}
+
+  Task<Result<void>> prepare() override;
+  Task<Result<void>> ping() override;
+  Task<Result<std::string>> create(const ContainerSpec& spec) override;
+  Task<Result<void>> start(const SandboxId& id) override;
+  Task<Result<void>> remove(const SandboxId& id) override;
+  Task<Result<std::optional<Container>>> inspect(const SandboxId& id) override;
+  Task<Result<std::vector<Container>>> list() override;
+  Task<Result<void>> watch(std::function<void()> connected,
+                           std::function<void(ContainerEvent)> on_event) override;
+
+ private:
+  template <class T>
+  Task<Result<T>> disturbed(std::function<Result<T>()> act);
+
+  SimWorld& world_;
+  Clock& clock_;
+};
+
+class SimGuest : public Guest {
+ public:
+  SimGuest(SimWorld& world, Clock& clock) : world_(world), clock_(clock) {}
+
+  Task<Result<void>> wait_ready(const SandboxId& id, milliseconds limit) override;
+  // A command of digits sleeps that many milliseconds; others answer at once.
+  Task<Result<ExecOutcome>> exec(const SandboxId& id, const ExecSpec& spec) override;
+  Task<Result<void>> shutdown(const SandboxId& id, milliseconds grace) override;
+  Task<Result<void>> serve_signals(const SandboxId& id, SignalHandler handler) override;
+  void forget(const SandboxId& id) override;
+
+ private:
+  SimContainer* alive(const SandboxId& id);
+
+  SimWorld& world_;
+  Clock& clock_;
+};
+
+class SimStore : public Store {
+ public:
+  SimStore(SimWorld& world, Clock& clock) : world_(world), clock_(clock) {}
+
+  Task<Result<void>> open() override;
+  Task<Result<void>> ping() override;
+  Task<Result<Sandbox>> insert(Sandbox sandbox, NewEvent event) override;
+  Task<Result<Sandbox>> get(SandboxId id) override;
+  Task<Result<Sandbox>> update(Sandbox sandbox, TimePoint at, NewEvent event) override;
+  Task<Result<void>> heartbeat(SandboxId id, TimePoint at) override;
+  Task<Result<SandboxPage>> list(ListQuery query) override;
+  Task<Result<std::vector<Sandbox>>> list_active(std::string installation) override;
+  Task<Result<std::vector<SandboxId>>> list_due(std::string installation, TimePoint now,
+                                                int limit) override;
+  Task<Result<std::int64_t>> count_active() override;
+  Task<Result<std::vector<SandboxEvent>>> events(SandboxId id) override;
+  Task<Result<void>> append_event(SandboxId id, TimePoint at, NewEvent event) override;
+
+ private:
+  template <class T>
+  Task<Result<T>> disturbed(Task<Result<T>> act);
+
+  SimWorld& world_;
+  Clock& clock_;
+};
+
+}  // namespace matrx
