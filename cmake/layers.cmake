@@ -13,7 +13,7 @@ function(layer folder)
   target_link_libraries(matrx_${name} PUBLIC matrx_options ${ARGN})
 endfunction()
 
-layer(base fmt::fmt)
+layer(base fmt::fmt-header-only)
 layer(async matrx_base Threads::Threads)
 layer(model matrx_base)
 layer(wire matrx_model Boost::json)
@@ -28,20 +28,20 @@ layer(adapters/docker matrx_ports matrx_wire matrx_http_tls)
 layer(adapters/guest matrx_ports matrx_wire matrx_http)
 layer(agent matrx_wire matrx_http)
 
+# The orchestrator's parts without its main(), so that tests can use them.
 file(GLOB orchestrator_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/apps/orchestrator/*.cpp)
-list(FILTER orchestrator_sources EXCLUDE REGEX "_test\\.cpp$")
-add_library(matrx_orchestrator_parts STATIC ${orchestrator_sources})
-list(FILTER orchestrator_sources INCLUDE REGEX "main\\.cpp$")
-target_link_libraries(matrx_orchestrator_parts PUBLIC matrx_api matrx_adapters_memory
+list(FILTER orchestrator_sources EXCLUDE REGEX "(_test|main)\\.cpp$")
+add_library(matrx_apps_orchestrator STATIC ${orchestrator_sources})
+target_link_libraries(matrx_apps_orchestrator PUBLIC matrx_api matrx_adapters_memory
   matrx_adapters_sqlite matrx_adapters_docker matrx_adapters_guest)
-target_compile_definitions(matrx_orchestrator_parts PRIVATE
-  MATRX_VERSION="${PROJECT_VERSION}")
-add_executable(matrx-orchestrator ${orchestrator_sources})
-target_link_libraries(matrx-orchestrator PRIVATE matrx_orchestrator_parts)
+add_executable(matrx-orchestrator ${CMAKE_SOURCE_DIR}/src/apps/orchestrator/main.cpp)
+target_link_libraries(matrx-orchestrator PRIVATE matrx_apps_orchestrator)
+target_compile_definitions(matrx-orchestrator PRIVATE MATRX_VERSION="${PROJECT_VERSION}")
 
 # The guest agent runs in any Linux image: no shared library, no name service, no locale.
 add_executable(matrx-agent ${CMAKE_SOURCE_DIR}/src/apps/agent/main.cpp)
 target_link_libraries(matrx-agent PRIVATE matrx_agent)
+target_compile_definitions(matrx-agent PRIVATE MATRX_VERSION="${PROJECT_VERSION}")
 if(MATRX_STATIC_AGENT)
   target_link_options(matrx-agent PRIVATE -static -s)
 endif()

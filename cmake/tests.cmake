@@ -23,14 +23,10 @@ foreach(folder base async model wire http core api agent adapters/sqlite adapter
         adapters/guest apps/orchestrator)
   string(REPLACE "/" "_" name ${folder})
   file(GLOB tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${folder}/*_test.cpp)
-  set(library matrx_${name})
-  if(folder STREQUAL "apps/orchestrator")
-    set(library matrx_orchestrator_parts)
-  endif()
-  test_program(${name}_test unit SOURCES ${tests} LIBS ${library})
+  test_program(${name}_test unit SOURCES ${tests} LIBS matrx_${name})
 endforeach()
 
-include(cmake/test_suites.cmake OPTIONAL)
+include(cmake/test_suites.cmake)
 
 # fuzz_target(<name>): tests/fuzz/<name>.cpp, one per decoder.
 if(MATRX_FUZZ)

@@ -9,7 +9,8 @@ constexpr std::string_view kDefaultPath =
     "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 bool is_valid(std::string_view name, std::string_view value) {
-  return !name.empty() && name.find_first_of(std::string_view("=\0", 2)) == std::string_view::npos &&
+  return !name.empty() &&
+         name.find_first_of(std::string_view("=\0", 2)) == std::string_view::npos &&
          value.find('\0') == std::string_view::npos;
 }
 

@@ -9,39 +9,36 @@ namespace matrx::agent {
 using namespace std::chrono_literals;
 
 // --- Processes ---------------------------------------------------------------------------------
-inline constexpr std::size_t kTreesMax = 4096;            // supervised commands, two descriptors each
-inline constexpr auto kStartDeadline = 10s;               // fork → execve, on a busy machine
-inline constexpr auto kKillAnswerWait = 1s;               // an answer waits that long for the kill
-inline constexpr auto kKillDeadline = 5s;                 // then whoever still lives is reported
-inline constexpr auto kKillPause = 5ms;                   // between two rounds of a kill
-inline constexpr int kStopRoundsMax = 64;                 // a fork bomb must not hold us for ever
-inline constexpr int kOrphanRoundsMax = 50;               // of a supervisor that was killed
-inline constexpr auto kTermGrace = 5s;                    // SIGTERM to the agent → SIGKILL to all
-inline constexpr auto kShutdownGraceMax = 300s;           // what a caller may ask for
+inline constexpr std::size_t kTreesMax = 4096;   // supervised commands, two descriptors each
+inline constexpr auto kStartDeadline = 10s;      // fork → execve, on a busy machine
+inline constexpr auto kKillAnswerWait = 1s;      // an answer waits that long for the kill
+inline constexpr auto kKillDeadline = 5s;        // then whoever still lives is reported
+inline constexpr auto kKillPause = 5ms;          // between two rounds of a kill
+inline constexpr int kStopRoundsMax = 64;        // a fork bomb must not hold us for ever
+inline constexpr int kOrphanRoundsMax = 50;      // of a supervisor that was killed
+inline constexpr auto kTermGrace = 5s;           // SIGTERM to the agent → SIGKILL to all
+inline constexpr auto kShutdownGraceMax = 300s;  // what a caller may ask for
 
 // --- Buffered exec -----------------------------------------------------------------------------
-inline constexpr std::size_t kExecBodyBytesMax = 4 * 1024 * 1024;  // command, env, base64 stdin
-inline constexpr std::size_t kExecOutputBytesMax = 16 * 1024 * 1024;   // what a caller may ask for
-inline constexpr std::size_t kCapturedBytesMax = 64 * 1024 * 1024;     // of all execs together
-inline constexpr std::size_t kCwdBytesMax = 4096;                      // PATH_MAX
+inline constexpr std::size_t kExecBodyBytesMax = 4 * 1024 * 1024;     // command, env, base64 stdin
+inline constexpr std::size_t kExecOutputBytesMax = 16 * 1024 * 1024;  // what a caller may ask for
+inline constexpr std::size_t kCwdBytesMax = 4096;                     // PATH_MAX
 inline constexpr auto kExecTimeoutMax = 24h;
-inline constexpr std::size_t kEnvVarsMax = 1024;          // of one request
-inline constexpr std::size_t kArgumentsMax = 4096;        // of one request
+inline constexpr std::size_t kEnvVarsMax = 1024;    // of one request
+inline constexpr std::size_t kArgumentsMax = 4096;  // of one request
 
 // --- Pipes -------------------------------------------------------------------------------------
-inline constexpr std::size_t kReadBytes = 64 * 1024;      // a full pipe at once
-inline constexpr auto kDiscardPause = 10ms;               // a background writer nobody listens to
+inline constexpr std::size_t kReadBytes = 64 * 1024;  // a full pipe at once
+inline constexpr auto kDiscardPause = 10ms;           // a background writer nobody listens to
 
 // --- Streamed processes ------------------------------------------------------------------------
-inline constexpr std::size_t kProcessesMax = 512;         // running or lately ended
-inline constexpr std::size_t kChunkBytesMax = 32 * 1024;  // the protocol's bound of a data event
-inline constexpr std::size_t kReaderBytesMax = 128 * 1024;     // unsent to one reader: then we wait
-inline constexpr std::size_t kRingBytesMax = 1024 * 1024;      // kept while nobody reads
-inline constexpr std::size_t kRingsBytesMax = 32 * 1024 * 1024;  // of all processes together
-inline constexpr std::size_t kReadersMax = 16;            // streams on one process
-inline constexpr std::size_t kInputsWaitingMax = 16;      // SendInput calls on one process
-inline constexpr auto kInputDeadline = 60s;               // a program that does not read its stdin
-inline constexpr auto kEndedKept = 30s;                   // an ended process stays connectable
+inline constexpr std::size_t kProcessesMax = 512;           // running or lately ended
+inline constexpr std::size_t kChunkBytesMax = 32 * 1024;    // the protocol's bound of a data event
+inline constexpr std::size_t kReaderBytesMax = 128 * 1024;  // unsent to one reader: then we wait
+inline constexpr auto kLastOutputWait = 100ms;              // pipes that a background process holds
+inline constexpr std::size_t kReadersMax = 16;              // streams on one process
+inline constexpr auto kInputDeadline = 60s;  // a program that does not read its stdin
+inline constexpr auto kEndedKept = 30s;      // an ended process stays connectable
 inline constexpr std::size_t kRpcBodyBytesMax = 4 * 1024 * 1024;
 inline constexpr auto kPingDefault = 90s;
 inline constexpr auto kPingMax = 3600s;

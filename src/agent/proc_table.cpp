@@ -26,7 +26,7 @@ struct KernelDirent {
   std::int64_t offset;
   unsigned short length;
   unsigned char type;
-  char name[];
+  char name[1];  // as long as it is
 };
 
 bool parse_number(const char*& at, const char* end, std::uint64_t& value) {

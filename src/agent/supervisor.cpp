@@ -48,7 +48,7 @@ std::int64_t now_ms() {
 }
 
 void reset_signals() {
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_handler = SIG_DFL;
   for (int signal = 1; signal <= kSignalsMax; ++signal) ::sigaction(signal, &action, nullptr);
   // Only so that ppoll() wakes up: a signal with the default action SIG_IGN would not end it.
@@ -148,12 +148,14 @@ class Supervisor {
       return kill_tree();
     }
     switch (order.kind) {
-      case Order::Kind::kill: return kill_tree();
+      case Order::Kind::kill:
+        return kill_tree();
       case Order::Kind::signal_group:
         // After it was reaped the number may belong to somebody else.
         if (!child_reaped_) ::kill(-child_, order.signal);
         return;
-      case Order::Kind::signal_all: return signal_all(order.signal);
+      case Order::Kind::signal_all:
+        return signal_all(order.signal);
     }
   }
 

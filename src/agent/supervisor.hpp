@@ -15,7 +15,7 @@ namespace matrx::agent {
 
 // Everything that is needed after the fork, as plain pointers into memory of the agent.
 struct LaunchPlan {
-  const char* const* programs = nullptr;     // tried in order while they do not exist; null ends
+  const char* const* programs = nullptr;  // tried in order while they do not exist; null ends
   char* const* arguments = nullptr;
   char* const* environment = nullptr;
   const char* const* directories = nullptr;  // tried in order; null ends
@@ -25,8 +25,8 @@ struct LaunchPlan {
   const gid_t* groups = nullptr;
   std::size_t groups_count = 0;
   int stdio[3] = {-1, -1, -1};
-  int cwd_file = -1;                         // becomes descriptor kCwdFile, where set
-  int control = -1;                          // SOCK_SEQPACKET; the agent holds the other end
+  int cwd_file = -1;  // becomes descriptor kCwdFile, where set
+  int control = -1;   // SOCK_SEQPACKET; the agent holds the other end
 };
 
 // Where a command finds the file that its last working directory is written to.

@@ -79,8 +79,7 @@ std::optional<User> find_user(std::string_view passwd, std::string_view who) {
   return first_user(passwd, [&](const User& u) { return u.uid == *uid; });
 }
 
-std::vector<gid_t> find_groups(std::string_view group_file, std::string_view name,
-                               gid_t primary) {
+std::vector<gid_t> find_groups(std::string_view group_file, std::string_view name, gid_t primary) {
   std::vector<gid_t> groups;
   for_each_line(group_file, [&](std::string_view line) {
     const auto fields = split(line, ':');
@@ -97,7 +96,7 @@ std::vector<gid_t> find_groups(std::string_view group_file, std::string_view nam
 std::string read_small_file(const std::string& path) {
   // Root in the sandbox may have put a pipe there: never wait for one.
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
-  struct stat info {};
+  struct stat info{};
   if (!file || ::fstat(file.get(), &info) != 0 || !S_ISREG(info.st_mode)) return {};
   const auto size = std::min(static_cast<std::size_t>(info.st_size), kEtcFileBytesMax);
   std::string text(size, '\0');

@@ -17,9 +17,9 @@ struct User {
   std::string name;
   uid_t uid = 0;
   gid_t gid = 0;
-  std::string home;               // absolute
-  std::string shell;              // absolute
-  std::vector<gid_t> groups;      // supplementary
+  std::string home;           // absolute
+  std::string shell;          // absolute
+  std::vector<gid_t> groups;  // supplementary
 };
 
 // One line of /etc/passwd; nothing where it is a comment or broken.

@@ -16,7 +16,8 @@ Router::Router(std::vector<Route> routes) : routes_(std::move(routes)) {
   for (const Route& route : routes_) {
     Pattern pattern;
     for (std::string_view segment : segments_of(route.pattern)) {
-      pattern.segments.emplace_back(segment.starts_with('{') ? std::string_view() : segment);
+      const bool is_parameter = segment.starts_with('{');
+      pattern.segments.push_back(is_parameter ? std::nullopt : std::optional(std::string(segment)));
     }
     patterns_.push_back(std::move(pattern));
   }
@@ -24,15 +25,14 @@ Router::Router(std::vector<Route> routes) : routes_(std::move(routes)) {
 
 void Router::find(Context& context) const {
   const auto segments = segments_of(context.request.path);
-  const bool is_root = context.request.path == "/";
   for (std::size_t i = 0; i < routes_.size(); ++i) {
     const auto& wanted = patterns_[i].segments;
     if (wanted.size() != segments.size()) continue;
     std::vector<std::string> params;
     bool matches = true;
     for (std::size_t k = 0; matches && k < wanted.size(); ++k) {
-      if (!wanted[k].empty() || is_root) {
-        matches = segments[k] == wanted[k];
+      if (wanted[k]) {
+        matches = segments[k] == *wanted[k];
       } else {
         auto decoded = percent_decode(segments[k]);
         matches = decoded && !decoded->empty();

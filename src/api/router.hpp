@@ -63,7 +63,7 @@ class Router {
 
  private:
   struct Pattern {
-    std::vector<std::string> segments;  // "" = a parameter
+    std::vector<std::optional<std::string>> segments;  // nothing: a parameter
   };
 
   std::vector<Route> routes_;

@@ -47,8 +47,10 @@ inline constexpr auto kDockerCreateDeadline = 120s;         // create and start,
 inline constexpr std::size_t kDockerCreatesAtOnceMax = 16;  // more only queue inside the engine
 
 // --- Guest agent -------------------------------------------------------------------------------
-inline constexpr auto kGuestReadyDeadline = 30s;            // container started → agent answers
-inline constexpr auto kGuestCallDeadline = 10s;             // a call that starts nothing
+inline constexpr auto kGuestReadyDeadline = 30s;  // container started → agent answers
+inline constexpr auto kGuestCallDeadline = 10s;   // a call that starts nothing
+inline constexpr auto kGuestShutdownMargin = 3s;  // beyond the grace: the kill of what is left
+inline constexpr std::size_t kGuestConnectionsMax = 256;  // execs of one sandbox at once; more wait
 inline constexpr std::size_t kGuestIdleConnectionsMax = 4;  // kept per sandbox
 inline constexpr std::size_t kGuestAnswerBytesMax = 16 * 1024 * 1024;
 

@@ -97,6 +97,12 @@ void append_value(fmt::memory_buffer& out, const Field& field, Format format) {
   }
 }
 
+// What is not known is left out.
+bool is_empty(const Field& field) {
+  const auto* text = std::get_if<std::string_view>(&field.value);
+  return text != nullptr && text->empty();
+}
+
 // Formatting the date costs more than the rest of a line; it changes once a millisecond.
 std::string_view time_text() {
   static TimePoint last;
@@ -179,6 +185,7 @@ void write(Level level, std::string_view message, Fields fields) {
                    level_name(level));
     append_json_string(out, message);
     for (const Field& field : fields) {
+      if (is_empty(field)) continue;
       fmt::format_to(std::back_inserter(out), ",\"{}\":", field.name);
       append_value(out, field, s.format);
     }
@@ -186,6 +193,7 @@ void write(Level level, std::string_view message, Fields fields) {
   } else {
     fmt::format_to(std::back_inserter(out), "{} {:<8} {}", time_text(), level_name(level), message);
     for (const Field& field : fields) {
+      if (is_empty(field)) continue;
       fmt::format_to(std::back_inserter(out), "  {}=", field.name);
       append_value(out, field, s.format);
     }

@@ -122,7 +122,7 @@ Task<void> Loops::watch_for_ever() {
     };
     auto on_event = [this](ContainerEvent event) { driver_.schedule(event.sandbox_id, kEvents); };
     const auto broken = co_await runtime_.watch(connected, on_event);
-    if (!broken && reachable) {
+    if (!broken && reachable && broken.error().code != Code::cancelled) {
       reachable = false;
       log::warning("container engine cannot be reached; trying again",
                    {{"error", broken.error().message}, {"internal", broken.error().internal}});

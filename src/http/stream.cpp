@@ -17,6 +17,11 @@ namespace {
 
 constexpr auto kAsTuple = asio::as_tuple(asio::use_awaitable);
 
+std::unexpected<Error> lost(const boost::system::error_code& ec) {
+  const bool ours = ec == asio::error::operation_aborted;  // close(), a deadline, our own end
+  return fail(ours ? Code::cancelled : Code::unavailable, "The connection was lost.", ec.message());
+}
+
 class SocketStream : public Stream {
  public:
   explicit SocketStream(asio::generic::stream_protocol::socket socket)
@@ -26,7 +31,7 @@ class SocketStream : public Stream {
     const auto [ec, bytes] =
         co_await socket_.async_read_some(asio::buffer(into.data(), into.size()), kAsTuple);
     if (ec == asio::error::eof) co_return 0;
-    if (ec) co_return fail(Code::unavailable, "The connection was lost.", ec.message());
+    if (ec) co_return lost(ec);
     co_return bytes;
   }
 
@@ -34,7 +39,7 @@ class SocketStream : public Stream {
     // The usual answer fits into the socket's buffer: no need to ask the reactor first.
     const std::array<asio::const_buffer, 2> buffers = {asio::buffer(head), asio::buffer(body)};
     const auto [ec, bytes] = co_await asio::async_write(socket_, buffers, kAsTuple);
-    if (ec) co_return fail(Code::unavailable, "The connection was lost.", ec.message());
+    if (ec) co_return lost(ec);
     co_return Result<void>();
   }
 

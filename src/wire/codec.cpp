@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/text.hpp"
 
@@ -72,7 +73,12 @@ bool Codec<double>::decode(const json::value& from, double& out, FieldErrors& er
   out = from.to_number<double>();
   return true;
 }
-json::value Codec<double>::encode(const double& from) { return json::value(from); }
+json::value Codec<double>::encode(const double& from) {
+  // Whole numbers as such: the serializer would write 2 as 2E0.
+  const auto whole = static_cast<std::int64_t>(from);
+  if (std::abs(from) < 1e15 && static_cast<double>(whole) == from) return json::value(whole);
+  return json::value(from);
+}
 json::object Codec<double>::schema() { return {{"type", "number"}}; }
 
 bool Codec<TimePoint>::decode(const json::value& from, TimePoint& out, FieldErrors& errors,

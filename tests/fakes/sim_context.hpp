@@ -41,8 +41,9 @@ class SimContext : public asio::io_context {
   void kill() { shutdown(); }
 
   // Runs until nothing is left to do before `until`, or until stop_if() says so.
-  void run_virtual(SimClock& clock, TimePoint until,
-                   const std::function<bool()>& stop_if = [] { return false; });
+  void run_virtual(
+      SimClock& clock, TimePoint until,
+      const std::function<bool()>& stop_if = [] { return false; });
 };
 
 }  // namespace matrx

@@ -139,7 +139,8 @@ Task<Result<void>> SimGuest::wait_ready(const SandboxId& id, milliseconds limit)
 Task<Result<ExecOutcome>> SimGuest::exec(const SandboxId& id, const ExecSpec& spec) {
   const std::string container = alive(id) ? alive(id)->container_id : "";
   if (container.empty()) co_return no_agent();
-  const bool sleeps = std::ranges::all_of(spec.command, [](char c) { return c >= '0' && c <= '9'; });
+  const bool sleeps =
+      std::ranges::all_of(spec.command, [](char c) { return c >= '0' && c <= '9'; });
   const TimePoint until = clock_.now() + milliseconds(sleeps ? std::stoi(spec.command) : 0);
   while (clock_.now() < until) {
     co_await clock_.sleep(std::min<milliseconds>(kPoll, until - clock_.now()));

@@ -15,8 +15,8 @@
 namespace matrx {
 
 struct SimFaults {
-  double engine_fails = 0;   // probability that a call fails and changes nothing
-  double engine_loses = 0;   // probability that a call works and its answer is lost
+  double engine_fails = 0;  // probability that a call fails and changes nothing
+  double engine_loses = 0;  // probability that a call works and its answer is lost
   double store_fails = 0;
   double store_loses = 0;
   double agent_never_ready = 0;

@@ -59,12 +59,24 @@ class Simulation {
     switch (world_.number(0, 9)) {
       case 0:
       case 1:
-      case 2: life_->spawn(create()); break;
-      case 3: life_->spawn(exec(any_id())); break;
-      case 4: life_->spawn(destroy(any_id(), true)); break;
-      case 5: life_->spawn(destroy(any_id(), false)); break;
-      case 6: signal(any_id()); break;
-      case 7: world_.end_container(any_id(), 1); break;
+      case 2:
+        life_->spawn(create());
+        break;
+      case 3:
+        life_->spawn(exec(any_id()));
+        break;
+      case 4:
+        life_->spawn(destroy(any_id(), true));
+        break;
+      case 5:
+        life_->spawn(destroy(any_id(), false));
+        break;
+      case 6:
+        signal(any_id());
+        break;
+      case 7:
+        world_.end_container(any_id(), 1);
+        break;
       case 8:
       case 9:
         // Not at a resting point: in the middle of whatever is going on.
@@ -72,7 +84,8 @@ class Simulation {
         now_ = life_->clock().now();
         begin_life();
         break;
-      default: break;
+      default:
+        break;
     }
   }
 

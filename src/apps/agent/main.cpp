@@ -1,1 +1,83 @@
-int main(){}
+// matrx-agent: the one program of ours inside a sandbox.
+
+#include <unistd.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <charconv>
+#include <csignal>
+#include <cstdio>
+
+#include "agent/agent.hpp"
+#include "agent/environment.hpp"
+#include "base/log.hpp"
+
+namespace matrx::agent {
+namespace {
+
+constexpr int kExitWrongUse = 2;
+
+constexpr const char* kHelp =
+    "matrx-agent: runs commands in a sandbox for its orchestrator.\n\n"
+    "  matrx-agent serve --socket PATH [--relay-port N]\n"
+    "  matrx-agent --version\n"
+    "  matrx-agent --help\n\n"
+    "  --socket      Unix socket to listen on, for the orchestrator\n"
+    "  --relay-port  loopback port for programs in the sandbox (49980)\n";
+
+int wrong_use(const std::string& why) {
+  std::fprintf(stderr, "matrx-agent: %s; see --help\n", why.c_str());
+  return kExitWrongUse;
+}
+
+int serve(AgentSettings settings) {
+  asio::io_context io(1);
+  Agent agent(io.get_executor(), std::move(settings));
+  Result<void> result;
+  asio::co_spawn(io, agent.run(), [&](std::exception_ptr error, Result<void> ended) {
+    if (error) std::rethrow_exception(error);
+    result = std::move(ended);
+    io.stop();  // what still waits (for background output) ends with us
+  });
+  io.run();
+  if (result) return 0;
+  std::fprintf(stderr, "matrx-agent: %s\n", result.error().message.c_str());
+  return 1;
+}
+
+int main_of(const std::vector<std::string>& arguments) {
+  if (arguments.size() == 1 && arguments[0] == "--help") return std::fputs(kHelp, stdout) < 0;
+  if (arguments.size() == 1 && arguments[0] == "--version") {
+    return std::puts("matrx-agent " MATRX_VERSION) < 0;
+  }
+  if (arguments.empty() || arguments[0] != "serve") return wrong_use("the first word is 'serve'");
+  AgentSettings settings;
+  settings.environment = from_lines(environ);
+  settings.sandbox_id = value_of(settings.environment, "SANDBOX_ID");
+  for (std::size_t i = 1; i < arguments.size(); i += 2) {
+    if (i + 1 == arguments.size()) return wrong_use(arguments[i] + " needs a value");
+    const std::string& value = arguments[i + 1];
+    if (arguments[i] == "--socket") {
+      settings.socket = value;
+    } else if (arguments[i] == "--relay-port") {
+      const char* end = value.data() + value.size();
+      const auto [stopped, ec] = std::from_chars(value.data(), end, settings.relay_port);
+      if (ec != std::errc() || stopped != end || settings.relay_port < 0 ||
+          settings.relay_port > 65535) {
+        return wrong_use("--relay-port takes 0 to 65535");
+      }
+    } else {
+      return wrong_use("unknown option '" + arguments[i] + "'");
+    }
+  }
+  if (settings.socket.empty()) return wrong_use("--socket is missing");
+  return serve(std::move(settings));
+}
+
+}  // namespace
+}  // namespace matrx::agent
+
+int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);
+  return matrx::agent::main_of({argv + 1, argv + argc});
+}

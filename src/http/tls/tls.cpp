@@ -15,6 +15,12 @@ namespace matrx::http {
 namespace {
 
 constexpr auto kAsTuple = asio::as_tuple(asio::use_awaitable);
+
+std::unexpected<Error> lost(const boost::system::error_code& ec) {
+  const bool ours = ec == asio::error::operation_aborted;  // close(), a deadline, our own end
+  return fail(ours ? Code::cancelled : Code::unavailable, "The connection was lost.", ec.message());
+}
+
 using TlsSocket = asio::ssl::stream<asio::ip::tcp::socket>;
 
 class TlsStream : public Stream {
@@ -25,14 +31,14 @@ class TlsStream : public Stream {
     const auto [ec, bytes] =
         co_await socket_.async_read_some(asio::buffer(into.data(), into.size()), kAsTuple);
     if (ec == asio::error::eof) co_return 0;
-    if (ec) co_return fail(Code::unavailable, "The connection was lost.", ec.message());
+    if (ec) co_return lost(ec);
     co_return bytes;
   }
 
   Task<Result<void>> write(std::string_view head, std::string_view body) override {
     const std::array<asio::const_buffer, 2> buffers = {asio::buffer(head), asio::buffer(body)};
     const auto [ec, bytes] = co_await asio::async_write(socket_, buffers, kAsTuple);
-    if (ec) co_return fail(Code::unavailable, "The connection was lost.", ec.message());
+    if (ec) co_return lost(ec);
     co_return Result<void>();
   }
 

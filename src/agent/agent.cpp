@@ -1,0 +1,129 @@
+#include "agent/agent.hpp"
+
+#include <sys/prctl.h>
+
+#include <algorithm>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <csignal>
+
+#include "agent/limits.hpp"
+#include "base/log.hpp"
+#include "wire/guest_messages.hpp"
+
+namespace matrx::agent {
+namespace {
+
+constexpr auto kAsTuple = asio::as_tuple(asio::use_awaitable);
+constexpr std::string_view kProcessService = "/process.Process/";
+
+http::Response json_response(std::string body) {
+  http::Response response;
+  response.headers.add("Content-Type", "application/json");
+  response.body = std::move(body);
+  return response;
+}
+
+}  // namespace
+
+Agent::Agent(Executor executor, AgentSettings settings)
+    : executor_(executor),
+      settings_(std::move(settings)),
+      trees_(executor),
+      exec_(executor, trees_, users_, settings_.environment),
+      processes_(executor, trees_, users_, settings_.environment),
+      process_service_(processes_),
+      relay_(settings_.sandbox_id),
+      server_(executor, [this](http::Request& request) { return handle(request); }),
+      loopback_(executor,
+                [this](http::Request& request) { return relay_.handle_loopback(request); }),
+      tasks_(executor) {}
+
+Task<Result<void>> Agent::run() {
+  // What a killed supervisor leaves behind comes to us.
+  ::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+  CO_CHECK(server_.listen_unix(settings_.socket, 0600));
+  const auto relayed =
+      loopback_.listen_tcp("127.0.0.1", static_cast<std::uint16_t>(settings_.relay_port));
+  if (!relayed) {
+    log::warning("no signals from programs in the sandbox", {{"error", relayed.error().message}});
+  }
+  TaskGroup watchers(executor_);
+  watchers.spawn("children", watch_children());
+  watchers.spawn("end", watch_end());
+  if (relayed) tasks_.spawn("loopback", loopback_.run());
+  co_await server_.run();
+  co_await tasks_.join();
+  watchers.cancel();
+  co_await watchers.join();
+  co_return Result<void>();
+}
+
+Task<http::Response> Agent::handle(http::Request& request) {
+  using http::Method;
+  const std::string& path = request.path;
+  if (request.method == Method::get && path == "/health") {
+    co_return http::Response{.status = 204};
+  }
+  if (request.method == Method::post) {
+    if (path == "/matrx/exec") co_return co_await handle_exec(request);
+    if (path == "/matrx/shutdown") co_return co_await handle_shutdown(request);
+    if (path == "/matrx/signals") co_return relay_.subscribe();
+    if (path == "/matrx/signals/reply") co_return co_await relay_.handle_reply(request);
+    if (path.starts_with(kProcessService)) {
+      co_return co_await process_service_.handle(
+          std::string_view(path).substr(kProcessService.size()), request);
+    }
+  }
+  co_return connect_error({Code::not_found, "There is no such path.", {}});
+}
+
+Task<http::Response> Agent::handle_exec(http::Request& request) {
+  const auto body = co_await request.body_reader->read_all(kExecBodyBytesMax);
+  if (!body) co_return connect_error(body.error());
+  auto spec = guest::read_exec_request(*body);
+  if (!spec) co_return connect_error(spec.error());
+  spec->output_bytes_max = std::min(spec->output_bytes_max, agent::kExecOutputBytesMax);
+  spec->timeout = std::min<milliseconds>(spec->timeout, kExecTimeoutMax);
+  if (ending_) co_return connect_error({Code::unavailable, "The sandbox is ending.", {}});
+  const auto outcome = co_await exec_.run(*std::move(spec));
+  if (!outcome) co_return connect_error(outcome.error());
+  co_return json_response(guest::write_exec_answer(*outcome));
+}
+
+Task<http::Response> Agent::handle_shutdown(http::Request& request) {
+  const auto body = co_await request.body_reader->read_all(kSignalBodyBytesMax);
+  if (!body) co_return connect_error(body.error());
+  const auto grace = guest::read_shutdown_request(*body);
+  if (!grace) co_return connect_error(grace.error());
+  co_await end(std::min<milliseconds>(*grace, kShutdownGraceMax));
+  co_return json_response("{}");
+}
+
+Task<void> Agent::end(milliseconds grace) {
+  ending_ = true;
+  co_await trees_.end_all(grace);
+  stop_servers();
+}
+
+// Requests under way are answered before the servers' run() returns.
+void Agent::stop_servers() {
+  server_.stop();
+  loopback_.stop();
+}
+
+Task<void> Agent::watch_children() {
+  asio::signal_set signals(executor_, SIGCHLD);
+  for (;;) {
+    co_await signals.async_wait(kAsTuple);
+    trees_.reap();
+  }
+}
+
+Task<void> Agent::watch_end() {
+  asio::signal_set signals(executor_, SIGTERM, SIGINT);
+  const auto [ec, signal] = co_await signals.async_wait(kAsTuple);
+  if (!ec) co_await end(kTermGrace);
+}
+
+}  // namespace matrx::agent
