@@ -71,6 +71,7 @@ Task<http::Response> Agent::handle(http::Request& request) {
     if (path == "/matrx/signals") co_return relay_.subscribe();
     if (path == "/matrx/signals/reply") co_return co_await relay_.handle_reply(request);
     if (path.starts_with(kProcessService)) {
+      if (ending_) co_return connect_error({Code::unavailable, "The sandbox is ending.", {}});
       co_return co_await process_service_.handle(
           std::string_view(path).substr(kProcessService.size()), request);
     }
@@ -108,6 +109,7 @@ Task<void> Agent::end(milliseconds grace) {
 
 // Requests under way are answered before the servers' run() returns.
 void Agent::stop_servers() {
+  relay_.stop();
   server_.stop();
   loopback_.stop();
 }

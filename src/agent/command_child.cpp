@@ -49,6 +49,8 @@ int enter_directory(const LaunchPlan& plan, int& index) {
 int run_program(const LaunchPlan& plan) {
   int error = ENOENT;
   for (int i = 0; plan.programs[i] != nullptr; ++i) {
+    // A busybox goes by its name: called "bash" its sh would refuse.
+    if (plan.named_after_program) plan.arguments[0] = const_cast<char*>(plan.programs[i]);
     ::execve(plan.programs[i], plan.arguments, plan.environment);
     if (errno != ENOENT && errno != ENOTDIR) error = errno;
     // As execvp(): what may not be run is passed over, too, but remembered.

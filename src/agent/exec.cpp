@@ -90,10 +90,10 @@ Task<Result<ExecOutcome>> Exec::run(ExecSpec spec) {
   io.spawn("stderr", stderr_capture.read_to_end());
   if (in.writing) {
     asio::posix::stream_descriptor writing(executor_, in.writing.release());
-    io.spawn("stdin", write_input(std::move(writing), *std::move(spec.stdin_data)));
+    io.spawn("stdin", write_input(std::move(writing), std::move(spec.stdin_data).value_or("")));
   }
   ExecOutcome outcome;
-  co_await finish(spec, *tree, outcome);
+  co_await finish(spec, tree, outcome);
   io.cancel();
   co_await io.join();
 
@@ -116,14 +116,14 @@ Task<Result<ExecOutcome>> Exec::run(ExecSpec spec) {
 }
 
 // Waits for the command's end, or brings it about.
-Task<void> Exec::finish(const ExecSpec& spec, Tree& tree, ExecOutcome& outcome) {
-  if (!co_await tree.wait_exit(spec.timeout)) {
+Task<void> Exec::finish(const ExecSpec& spec, std::shared_ptr<Tree> tree, ExecOutcome& outcome) {
+  if (!co_await tree->wait_exit(spec.timeout)) {
     outcome.timed_out = true;
-    tree.kill();
-    co_await tree.wait_gone(kKillAnswerWait);
+    trees_.kill(tree);
+    co_await tree->wait_gone(kKillAnswerWait);
   }
   outcome.exit_code =
-      outcome.timed_out ? kTimedOutExitCode : to_exit_code(tree.exit_status().value_or(SIGKILL));
+      outcome.timed_out ? kTimedOutExitCode : to_exit_code(tree->exit_status().value_or(SIGKILL));
 }
 
 Result<Command> Exec::make_command(const ExecSpec& spec, const User& user) const {
@@ -131,7 +131,8 @@ Result<Command> Exec::make_command(const ExecSpec& spec, const User& user) const
   TRY(cwd_file, make_cwd_file());
   command.cwd_file = std::move(cwd_file);
   command.programs = {"/bin/bash", "/usr/bin/bash", "/bin/sh"};
-  command.arguments = {"bash", "-c", std::string(kCwdTrap) + spec.command};
+  command.named_after_program = true;
+  command.arguments = {"sh", "-c", std::string(kCwdTrap) + spec.command};
   command.environment = to_lines(login_environment(environment_, user, spec.env));
   command.user = user;
   if (spec.cwd) {

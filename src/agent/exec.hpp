@@ -24,7 +24,7 @@ class Exec {
 
  private:
   Result<Command> make_command(const ExecSpec& spec, const User& user) const;
-  Task<void> finish(const ExecSpec& spec, Tree& tree, ExecOutcome& outcome);
+  Task<void> finish(const ExecSpec& spec, std::shared_ptr<Tree> tree, ExecOutcome& outcome);
 
   Executor executor_;
   Trees& trees_;

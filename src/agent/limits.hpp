@@ -9,9 +9,12 @@ namespace matrx::agent {
 using namespace std::chrono_literals;
 
 // --- Processes ---------------------------------------------------------------------------------
-inline constexpr std::size_t kTreesMax = 4096;   // supervised commands, two descriptors each
-inline constexpr auto kStartDeadline = 10s;      // fork → execve, on a busy machine
-inline constexpr auto kKillAnswerWait = 1s;      // an answer waits that long for the kill
+inline constexpr std::size_t kTreesMax = 4096;  // supervised commands, two descriptors each
+inline constexpr auto kStartDeadline = 10s;     // fork → execve, on a busy machine
+inline constexpr auto kKillAnswerWait = 1s;     // an answer waits that long for the kill
+inline constexpr auto kKillFallback = 2s;       // then the supervisor itself is killed
+inline constexpr std::size_t kDrainBytesMax =
+    2 * 1024 * 1024;                             // written before an end, read after it
 inline constexpr auto kKillDeadline = 5s;        // then whoever still lives is reported
 inline constexpr auto kKillPause = 5ms;          // between two rounds of a kill
 inline constexpr int kStopRoundsMax = 64;        // a fork bomb must not hold us for ever
@@ -35,7 +38,6 @@ inline constexpr auto kDiscardPause = 10ms;           // a background writer nob
 inline constexpr std::size_t kProcessesMax = 512;           // running or lately ended
 inline constexpr std::size_t kChunkBytesMax = 32 * 1024;    // the protocol's bound of a data event
 inline constexpr std::size_t kReaderBytesMax = 128 * 1024;  // unsent to one reader: then we wait
-inline constexpr auto kLastOutputWait = 100ms;              // pipes that a background process holds
 inline constexpr std::size_t kReadersMax = 16;              // streams on one process
 inline constexpr auto kInputDeadline = 60s;  // a program that does not read its stdin
 inline constexpr auto kEndedKept = 30s;      // an ended process stays connectable

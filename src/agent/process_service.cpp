@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 
 #include <charconv>
+#include <utility>
 
 #include "agent/limits.hpp"
 #include "base/text.hpp"
@@ -87,7 +88,7 @@ StreamLimits limits_of(const http::Request& request) {
 
 // Sends events until the end, the deadline, or until nobody reads any more.
 Task<void> send_events(http::BodyWriter& writer, std::shared_ptr<ProcessReader> reader,
-                       StreamLimits limits, bool kill_at_deadline) {
+                       StreamLimits limits) {
   const json::object begun{
       {"event", json::object{{"start", json::object{{"pid", reader->process().pid()}}}}}};
   if (!co_await writer.write(envelope(begun))) co_return;
@@ -96,7 +97,6 @@ Task<void> send_events(http::BodyWriter& writer, std::shared_ptr<ProcessReader> 
     if (limits.deadline) {
       const auto left = *limits.deadline - std::chrono::steady_clock::now();
       if (left.count() <= 0) {
-        if (kill_at_deadline) reader->process().tree().kill();
         const Error late{Code::timeout, "The deadline of the call has passed.", {}};
         (void)co_await writer.write(end_envelope(late));
         co_return;
@@ -142,7 +142,7 @@ std::string user_of(const http::Request& request) {
 
 Result<ProcessSpec> read_spec(const json::object& message, std::string user) {
   if (message.contains("pty") && !message.at("pty").is_null()) {
-    return fail(Code::invalid, "Terminals are not supported by this agent.");
+    return fail(Code::unsupported, "Terminals are not supported by this agent.");
   }
   const json::object* process = json::object_at(message, "process");
   ProcessSpec spec;
@@ -177,8 +177,9 @@ Result<ProcessSpec> read_spec(const json::object& message, std::string user) {
 Result<std::shared_ptr<Process>> select(const Processes& processes, const json::object& message) {
   const json::object* selector = json::object_at(message, "process");
   if (selector == nullptr) return fail(Code::invalid, "process is missing.");
-  return processes.find(static_cast<pid_t>(json::integer_at(*selector, "pid")),
-                        json::text_at(*selector, "tag"));
+  const auto pid = json::integer_at(*selector, "pid");
+  if (!std::in_range<pid_t>(pid)) return fail(Code::not_found, "There is no such process.");
+  return processes.find(static_cast<pid_t>(pid), json::text_at(*selector, "tag"));
 }
 
 Result<int> read_signal(const json::object& message) {
@@ -228,12 +229,13 @@ Task<http::Response> ProcessService::start(const http::Request& request) {
   if (!message) co_return stream_error(message.error());
   auto spec = read_spec(*message, user_of(request));
   if (!spec) co_return stream_error(spec.error());
+  spec->timeout = header_number(request, "Connect-Timeout-Ms", 1);
   auto begun = co_await processes_.start(*std::move(spec));
   if (!begun) co_return stream_error(begun.error());
   std::shared_ptr<ProcessReader> reader = *std::move(begun);
   const StreamLimits limits = limits_of(request);
   co_return stream_response([reader = std::move(reader), limits](http::BodyWriter& writer) {
-    return send_events(writer, reader, limits, true);
+    return send_events(writer, reader, limits);
   });
 }
 
@@ -245,7 +247,7 @@ Task<http::Response> ProcessService::connect(const http::Request& request) {
   auto reader = std::make_shared<ProcessReader>(*std::move(process));
   const StreamLimits limits = limits_of(request);
   co_return stream_response([reader = std::move(reader), limits](http::BodyWriter& writer) {
-    return send_events(writer, reader, limits, false);
+    return send_events(writer, reader, limits);
   });
 }
 
@@ -253,7 +255,7 @@ Task<Result<json::object>> ProcessService::unary(std::string_view method,
                                                  const json::object& message) {
   if (method == "List") co_return list();
   if (method != "SendInput" && method != "CloseStdin" && method != "SendSignal") {
-    co_return fail(Code::not_found, "There is no such method.");
+    co_return fail(Code::unsupported, "There is no such method.");
   }
   CO_TRY(process, select(processes_, message));
   if (process->ended()) co_return fail(Code::not_found, "The process has ended.");
@@ -267,7 +269,7 @@ Task<Result<json::object>> ProcessService::unary(std::string_view method,
   } else {
     CO_TRY(signal, read_signal(message));
     if (signal == SIGKILL) {
-      process->tree().kill();
+      processes_.kill(*process);
     } else {
       process->tree().signal_group(signal);
     }

@@ -9,6 +9,7 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
+#include <csignal>
 
 #include "agent/capture.hpp"
 #include "agent/environment.hpp"
@@ -44,7 +45,7 @@ std::vector<std::string> candidates(const std::string& program, const Pairs& env
 
 ProcessReader::ProcessReader(std::shared_ptr<Process> process) : process_(std::move(process)) {
   process_->readers_.push_back(this);
-  if (process_->end_) events_.push_back({.kind = Kind::end, .wait_status = *process_->end_});
+  if (const auto& end = process_->end_) events_.push_back({.kind = Kind::end, .wait_status = *end});
 }
 
 ProcessReader::~ProcessReader() {
@@ -72,6 +73,7 @@ Process::Process(Executor executor, ProcessSpec spec, std::shared_ptr<Tree> tree
     : executor_(executor), spec_(std::move(spec)), tree_(std::move(tree)) {}
 
 Task<Result<void>> Process::write_input(std::string bytes) {
+  const auto turn = co_await input_turn_.take();  // two calls at once must not mix their bytes
   if (!input_ || end_) co_return fail(Code::internal, "The input of the process is closed.");
   SystemClock clock;
   auto write = [](stream_descriptor& to, std::string data) -> Task<bool> {
@@ -100,20 +102,28 @@ void Process::publish(const ProcessEvent& event) {
 }
 
 // Pipe → readers. Without a reader the bytes are dropped, so that the process does not block.
-Task<void> Process::pump(stream_descriptor from, Kind kind) {
+// Ends at the end of the pipe, or after the exit when nothing is left in it.
+Task<void> Process::pump(stream_descriptor& from, Kind kind) {
   std::array<char, kChunkBytesMax> bytes;
-  for (;;) {
+  for (std::size_t drained = 0; drained < kDrainBytesMax;) {
     while (someone_is_behind()) co_await changed_.wait(kPingDefault);
-    if (end_) break;
-    const auto [ec] = co_await from.async_wait(stream_descriptor::wait_read, kAsTuple);
-    if (ec) break;
+    if (!exited_) {
+      const auto [ec] = co_await from.async_wait(stream_descriptor::wait_read, kAsTuple);
+      if (ec && !exited_) co_return;
+    }
     const ssize_t count = ::read(from.native_handle(), bytes.data(), bytes.size());
-    if (count < 0 && (errno == EAGAIN || errno == EINTR)) continue;
-    if (count <= 0) break;
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0 && errno == EAGAIN) {
+      if (exited_) co_return;
+      continue;
+    }
+    if (count <= 0) {
+      from.close();
+      co_return;
+    }
+    if (exited_) drained += static_cast<std::size_t>(count);
     publish({.kind = kind, .bytes = std::string(bytes.data(), static_cast<std::size_t>(count))});
   }
-  --pumps_;
-  changed_.notify();
 }
 
 // --- Processes ---------------------------------------------------------------------------------
@@ -154,6 +164,9 @@ Task<Result<std::unique_ptr<ProcessReader>>> Processes::start(ProcessSpec spec) 
   from_out.non_blocking(true);
   from_err.non_blocking(true);
   tasks_.spawn("process", keep_until_forgotten(process, std::move(from_out), std::move(from_err)));
+  if (const auto timeout = process->spec().timeout) {
+    tasks_.spawn("deadline", kill_after(process, *timeout));
+  }
   co_return std::move(reader);
 }
 
@@ -166,27 +179,32 @@ Result<std::shared_ptr<Process>> Processes::find(pid_t pid, std::string_view tag
   return fail(Code::not_found, "There is no such process.");
 }
 
+Task<void> Processes::kill_after(std::shared_ptr<Process> process, milliseconds timeout) {
+  if (!co_await process->tree_->wait_exit(timeout)) trees_.kill(process->tree_);
+}
+
 Task<void> Processes::keep_until_forgotten(std::shared_ptr<Process> process, stream_descriptor out,
                                            stream_descriptor err) {
   TaskGroup pumps(executor_);
-  process->pumps_ = 2;
-  pumps.spawn("stdout", process->pump(std::move(out), Kind::standard_output));
-  pumps.spawn("stderr", process->pump(std::move(err), Kind::standard_error));
-  while (!process->tree_->exit_status() && !process->tree_->gone()) {
-    co_await process->tree_->wait_exit(kPingMax);
+  pumps.spawn("stdout", process->pump(out, Kind::standard_output));
+  pumps.spawn("stderr", process->pump(err, Kind::standard_error));
+  while (!co_await process->tree_->wait_exit(kPingMax)) {
   }
   // What it wrote before its end comes before the end; what lives on and holds the pipes does not
   // hold the end up.
-  const auto until = std::chrono::steady_clock::now() + kLastOutputWait;
-  while (process->pumps_ > 0 &&
-         (process->someone_is_behind() || std::chrono::steady_clock::now() < until)) {
-    co_await process->changed_.wait(kLastOutputWait);
+  process->exited_ = true;
+  for (stream_descriptor* pipe : {&out, &err}) {
+    boost::system::error_code ignored;
+    pipe->cancel(ignored);
   }
-  process->input_.reset();
-  process->end_ = process->tree_->exit_status().value_or(9);
-  process->publish({.kind = Kind::end, .wait_status = *process->end_});
-  pumps.cancel();
   co_await pumps.join();
+  process->input_.reset();
+  const int status = process->tree_->exit_status().value_or(SIGKILL);
+  process->end_ = status;
+  process->publish({.kind = Kind::end, .wait_status = status});
+  for (stream_descriptor* pipe : {&out, &err}) {
+    if (pipe->is_open()) tasks_.spawn("discard", Capture::discard(std::move(*pipe)));
+  }
   asio::steady_timer rest(executor_, kEndedKept);
   co_await rest.async_wait(kAsTuple);
   processes_.remove(process);

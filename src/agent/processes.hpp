@@ -9,6 +9,7 @@
 #include <string>
 
 #include "agent/trees.hpp"
+#include "async/turns.hpp"
 #include "model/sandbox.hpp"
 
 namespace matrx::agent {
@@ -29,6 +30,7 @@ struct ProcessSpec {
   std::string tag;
   std::string user;  // empty: the default one
   bool with_stdin = true;
+  std::optional<milliseconds> timeout;  // then the whole tree is killed, watched or not
 };
 
 class Process;
@@ -68,7 +70,7 @@ class Process {
   friend class ProcessReader;
   friend class Processes;
 
-  Task<void> pump(asio::posix::stream_descriptor from, ProcessEvent::Kind kind);
+  Task<void> pump(asio::posix::stream_descriptor& from, ProcessEvent::Kind kind);
   bool someone_is_behind() const;
   void publish(const ProcessEvent& event);
 
@@ -78,7 +80,8 @@ class Process {
   std::optional<asio::posix::stream_descriptor> input_;
   std::list<ProcessReader*> readers_;
   std::optional<int> end_;
-  int pumps_ = 0;
+  bool exited_ = false;  // what is in the pipes now is the last that counts
+  Slots input_turn_{1};
   Notice changed_;
 };
 
@@ -94,12 +97,15 @@ class Processes {
   // unauthenticated: unknown user. invalid: cwd or program. Returns the first stream on it.
   Task<Result<std::unique_ptr<ProcessReader>>> start(ProcessSpec spec);
 
+  void kill(Process& process) { trees_.kill(process.tree_); }
+
   // By pid, or by tag where pid is 0; an ended one for kEndedKept. not_found.
   Result<std::shared_ptr<Process>> find(pid_t pid, std::string_view tag) const;
 
   const std::list<std::shared_ptr<Process>>& all() const { return processes_; }
 
  private:
+  Task<void> kill_after(std::shared_ptr<Process> process, milliseconds timeout);
   Task<void> keep_until_forgotten(std::shared_ptr<Process> process,
                                   asio::posix::stream_descriptor out,
                                   asio::posix::stream_descriptor err);

@@ -152,11 +152,21 @@ http::Response SignalRelay::subscribe() {
   http::Response response;
   response.headers.add("Content-Type", "application/connect+json");
   const std::uint64_t subscriber = ++subscriber_;
+  // Sent to the one before, but not answered: said again. Core takes a signal twice.
+  unsent_.clear();
+  for (const auto& [id, signal] : waiting_) {
+    if (!signal->answered) unsent_.push_back(signal);
+  }
   changed_.notify();  // the one before sees that its time is over
   response.stream = [this, subscriber](http::BodyWriter& writer) {
     return stream(writer, subscriber);
   };
   return response;
+}
+
+void SignalRelay::stop() {
+  ++subscriber_;
+  changed_.notify();
 }
 
 Task<void> SignalRelay::stream(http::BodyWriter& writer, std::uint64_t subscriber) {

@@ -24,6 +24,8 @@ class SignalRelay {
   // The orchestrator's side: the stream of signals, and its replies. A new subscriber replaces
   // the one before.
   http::Response subscribe();
+  // Ends the stream: the agent is about to end.
+  void stop();
   Task<http::Response> handle_reply(http::Request& request);
 
  private:

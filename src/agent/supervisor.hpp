@@ -16,7 +16,8 @@ namespace matrx::agent {
 // Everything that is needed after the fork, as plain pointers into memory of the agent.
 struct LaunchPlan {
   const char* const* programs = nullptr;  // tried in order while they do not exist; null ends
-  char* const* arguments = nullptr;
+  char** arguments = nullptr;
+  bool named_after_program = false;  // argv[0] becomes the program that was found
   char* const* environment = nullptr;
   const char* const* directories = nullptr;  // tried in order; null ends
   bool change_user = false;

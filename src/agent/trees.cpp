@@ -27,6 +27,9 @@ std::vector<char*> to_pointers(const std::vector<std::string>& texts) {
   return pointers;
 }
 
+// Nothing to change then: a container without capabilities could not even set its own groups.
+bool is_ourselves(const User& user) { return user.uid == ::geteuid() && user.gid == ::getegid(); }
+
 // All signals blocked while it lives: none may reach a child that still has our handlers.
 class SignalsBlocked {
  public:
@@ -102,6 +105,10 @@ Task<Result<std::shared_ptr<Tree>>> Trees::start(Command command) {
   if (trees_.size() >= kTreesMax) {
     co_return fail(Code::exhausted, "Too many commands are running in the sandbox.");
   }
+  if (::geteuid() != 0 && !is_ourselves(command.user)) {
+    co_return fail(Code::invalid, "Commands cannot be run as '" + command.user.name +
+                                      "': the agent itself is not root.");
+  }
   CO_TRY(tree, fork_supervisor(command));
   command.standard_input.reset();
   command.standard_output.reset();
@@ -111,6 +118,7 @@ Task<Result<std::shared_ptr<Tree>>> Trees::start(Command command) {
   while (!tree->started_ && !tree->gone_ && std::chrono::steady_clock::now() < until) {
     co_await tree->changed_.wait(kStartDeadline);
   }
+  if (!tree->started_ && !tree->gone_) kill(tree);  // it must not run later, without an owner
   CO_CHECK(check_started(*tree, command));
   co_return std::move(tree);
 }
@@ -122,14 +130,15 @@ Result<std::shared_ptr<Tree>> Trees::fork_supervisor(const Command& command) {
   }
   Descriptor ours(ends[0]), theirs(ends[1]);
   const auto programs = to_pointers(command.programs);
-  const auto arguments = to_pointers(command.arguments);
+  auto arguments = to_pointers(command.arguments);
   const auto environment = to_pointers(command.environment);
   const auto directories = to_pointers(command.directories);
   LaunchPlan plan{.programs = programs.data(),
                   .arguments = arguments.data(),
+                  .named_after_program = command.named_after_program,
                   .environment = environment.data(),
                   .directories = directories.data(),
-                  .change_user = ::geteuid() == 0,
+                  .change_user = !is_ourselves(command.user),
                   .uid = command.user.uid,
                   .gid = command.user.gid,
                   .groups = command.user.groups.data(),
@@ -196,6 +205,17 @@ Task<void> Trees::follow(std::shared_ptr<Tree> tree) {
   if (by_surprise) co_await kill_orphans();
 }
 
+void Trees::kill(std::shared_ptr<Tree> tree) {
+  tree->kill();
+  tasks_.spawn("kill", kill_for_sure(std::move(tree)));
+}
+
+// A supervisor that was stopped, or hangs in a dead file system, obeys nobody: what it watched
+// over comes to us when it is gone.
+Task<void> Trees::kill_for_sure(std::shared_ptr<Tree> tree) {
+  if (!co_await tree->wait_gone(kKillFallback)) ::kill(tree->supervisor_, SIGKILL);
+}
+
 // A supervisor was killed (by root in the sandbox): what it watched over is now our child.
 Task<void> Trees::kill_orphans() {
   for (int round = 0; round < kOrphanRoundsMax; ++round) {
@@ -218,8 +238,8 @@ Task<void> Trees::end_all(milliseconds grace) {
     const auto left = until - std::chrono::steady_clock::now();
     co_await tree->wait_gone(std::chrono::ceil<milliseconds>(left));
   }
-  for (const auto& tree : all) tree->kill();
-  for (const auto& tree : all) co_await tree->wait_gone(kKillAnswerWait);
+  for (const auto& tree : all) kill(tree);
+  for (const auto& tree : all) co_await tree->wait_gone(kKillFallback + kKillAnswerWait);
 }
 
 void Trees::reap() {

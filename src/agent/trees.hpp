@@ -21,6 +21,7 @@ namespace matrx::agent {
 struct Command {
   std::vector<std::string> programs;     // absolute, or found on PATH; the first that exists
   std::vector<std::string> arguments;    // from argv[0] on
+  bool named_after_program = false;      // argv[0] becomes the program that was found
   std::vector<std::string> environment;  // "NAME=value"
   std::vector<std::string> directories;  // the first that can be entered
   User user;
@@ -44,13 +45,12 @@ class Tree {
   Task<bool> wait_exit(milliseconds timeout);
   Task<bool> wait_gone(milliseconds timeout);
 
-  // Ends every process of the tree, whatever it has done to get away.
-  void kill() { order({.kind = Order::Kind::kill}); }
   void signal_group(int signal) { order({.kind = Order::Kind::signal_group, .signal = signal}); }
   void signal_all(int signal) { order({.kind = Order::Kind::signal_all, .signal = signal}); }
 
  private:
   friend class Trees;
+  void kill() { order({.kind = Order::Kind::kill}); }
   void order(const Order& order);
   void take(const Report& report);
 
@@ -74,6 +74,10 @@ class Trees {
   // says which. exhausted: too many, or the kernel allows no more.
   Task<Result<std::shared_ptr<Tree>>> start(Command command);
 
+  // Ends every process of the tree, whatever it has done to get away, and its supervisor too
+  // where that does not do it in time.
+  void kill(std::shared_ptr<Tree> tree);
+
   // Tells every process to end, then ends what is left after `grace`.
   Task<void> end_all(milliseconds grace);
 
@@ -84,6 +88,7 @@ class Trees {
 
  private:
   Task<void> follow(std::shared_ptr<Tree> tree);
+  Task<void> kill_for_sure(std::shared_ptr<Tree> tree);
   Task<void> kill_orphans();
   Result<std::shared_ptr<Tree>> fork_supervisor(const Command& command);
   Result<void> check_started(const Tree& tree, const Command& command) const;

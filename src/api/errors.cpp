@@ -31,6 +31,8 @@ int status_of(Code code) {
       return 503;
     case Code::timeout:
       return 504;
+    case Code::unsupported:
+      return 501;
     case Code::cancelled:
       return 503;
     case Code::internal:

@@ -56,7 +56,7 @@ Task<http::Response> Api::complete(Context& context) {
   if (!id) co_return error_response(id.error(), context.request_id);
   auto request = decode_body(context, schemas_.complete_request, true);
   if (!request) co_return std::move(request).error();
-  std::string result = request->result ? std::move(request->result->text) : std::string();
+  std::string result = request->result.value_or(RawJson()).text;
   const auto begun = co_await core_.signals().complete(*id, std::move(result), context.actor());
   if (!begun) co_return error_response(begun.error(), context.request_id);
   co_return json_response(200, shutdown_schema().encode({.sandbox_id = id->text()}));
@@ -67,7 +67,7 @@ Task<http::Response> Api::report_error(Context& context) {
   if (!id) co_return error_response(id.error(), context.request_id);
   auto request = decode_body(context, schemas_.error_request);
   if (!request) co_return std::move(request).error();
-  std::string details = request->details ? std::move(request->details->text) : std::string();
+  std::string details = request->details.value_or(RawJson()).text;
   const auto begun = co_await core_.signals().error(*id, std::move(request->error),
                                                     std::move(details), context.actor());
   if (!begun) co_return error_response(begun.error(), context.request_id);

@@ -35,8 +35,8 @@ void Router::find(Context& context) const {
         matches = segments[k] == *wanted[k];
       } else {
         auto decoded = percent_decode(segments[k]);
-        matches = decoded && !decoded->empty();
-        if (matches) params.push_back(*std::move(decoded));
+        matches = decoded.has_value() && !decoded->empty();
+        params.push_back(std::move(decoded).value_or(""));
       }
     }
     if (!matches) continue;

@@ -93,7 +93,7 @@ Task<http::Response> Api::destroy_sandbox(Context& context) {
   const bool graceful = query.flag("graceful", true);
   const auto reason = parse_stop_reason(query.text("reason").value_or("user_requested"));
   if (!reason) query.refuse("reason", "Input should be a known stop reason", "enum");
-  if (query.failed()) co_return query.response();
+  if (!reason || query.failed()) co_return query.response();
   const auto gone = co_await core_.destroy(*id, graceful, *reason, context.actor());
   if (!gone) co_return error_response(gone.error(), context.request_id);
   co_return http::Response{.status = 204};

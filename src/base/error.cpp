@@ -24,6 +24,8 @@ std::string_view code_name(Code code) {
       return "unavailable";
     case Code::timeout:
       return "timeout";
+    case Code::unsupported:
+      return "unsupported";
     case Code::cancelled:
       return "cancelled";
     case Code::internal:

@@ -21,6 +21,7 @@ enum class Code {
   exhausted,        // capacity or quota reached; later may succeed
   unavailable,      // a dependency does not answer; later may succeed
   timeout,          // a deadline passed
+  unsupported,      // asked for something that does not exist here (yet)
   cancelled,        // we are shutting down, or the owner gave up
   internal,         // a bug
 };

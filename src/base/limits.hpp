@@ -52,7 +52,8 @@ inline constexpr auto kGuestCallDeadline = 10s;   // a call that starts nothing
 inline constexpr auto kGuestShutdownMargin = 3s;  // beyond the grace: the kill of what is left
 inline constexpr std::size_t kGuestConnectionsMax = 256;  // execs of one sandbox at once; more wait
 inline constexpr std::size_t kGuestIdleConnectionsMax = 4;  // kept per sandbox
-inline constexpr std::size_t kGuestAnswerBytesMax = 16 * 1024 * 1024;
+// Two outputs at their limit, each byte escaped as \u0000.
+inline constexpr std::size_t kGuestAnswerBytesMax = 12 * kExecOutputBytesMax + 64 * 1024;
 
 // --- Core --------------------------------------------------------------------------------------
 inline constexpr auto kExpiryInterval = 1s;          // how late an expiry may be noticed

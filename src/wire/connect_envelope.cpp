@@ -13,7 +13,7 @@ struct Row {
   int status;
 };
 
-constexpr std::array<Row, 12> kRows = {{
+constexpr std::array<Row, 13> kRows = {{
     {Code::invalid, "invalid_argument", 400},
     {Code::unauthenticated, "unauthenticated", 401},
     {Code::forbidden, "permission_denied", 403},
@@ -24,6 +24,7 @@ constexpr std::array<Row, 12> kRows = {{
     {Code::exhausted, "resource_exhausted", 429},
     {Code::unavailable, "unavailable", 503},
     {Code::timeout, "deadline_exceeded", 504},
+    {Code::unsupported, "unimplemented", 501},
     {Code::cancelled, "canceled", 499},
     {Code::internal, "internal", 500},
 }};

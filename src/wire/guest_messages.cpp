@@ -8,7 +8,7 @@
 namespace matrx::guest {
 namespace {
 
-constexpr std::size_t kMessageCharsMax = 1000;             // of an error text that we pass on
+constexpr std::size_t kMessageCharsMax = 1000;              // of an error text that we pass on
 constexpr std::int64_t kTimeoutMsMax = 24LL * 3600 * 1000;  // keeps sums of durations in range
 
 std::unexpected<Error> not_agreed(std::string_view what) {

@@ -2,7 +2,8 @@
 // What the orchestrator and the guest agent say to each other beside the Connect services:
 // one pair of functions for each message, used by both sides. Fuzzed.
 //
-//   POST /matrx/exec       {command, user, cwd?, env{}, stdin_base64?, timeout_ms, output_bytes_max}
+//   POST /matrx/exec       {command, user, cwd?, env{}, stdin_base64?, timeout_ms,
+//   output_bytes_max}
 //                          → {exit_code, stdout, stderr, cwd, duration_ms, timed_out, …}
 //   POST /matrx/shutdown   {grace_ms} → {}
 //   POST /matrx/signals    → a stream of {id, kind, text, payload}; {} keeps it alive

@@ -8,6 +8,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <boost/asio/steady_timer.hpp>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -16,6 +17,8 @@ namespace matrx {
 namespace {
 
 constexpr const char* kSocketName = "agent.sock";
+constexpr int kBacklogTriesMax = 20;  // of an agent that is busy accepting
+constexpr auto kBacklogPause = std::chrono::milliseconds(5);
 
 class Fd {
  public:
@@ -61,9 +64,12 @@ Result<int> connect_guest_socket(const std::filesystem::path& run_folder) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   std::snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d", place.get());
-  // Immediate on a Unix socket: EAGAIN means that its backlog is full.
+  // Immediate on a Unix socket; EAGAIN: its backlog is full.
   if (::connect(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) {
-    return failure("connect");
+    const bool busy = errno == EAGAIN;
+    auto error = failure("connect");
+    if (busy) error.error().code = Code::exhausted;
+    return error;
   }
   return socket.release();
 }
@@ -71,7 +77,14 @@ Result<int> connect_guest_socket(const std::filesystem::path& run_folder) {
 http::Connector guest_connector(std::filesystem::path run_folder) {
   return [folder = std::move(run_folder)] {
     return [](std::filesystem::path path) -> Task<Result<std::unique_ptr<http::Stream>>> {
-      CO_TRY(socket, connect_guest_socket(path));
+      auto connected = connect_guest_socket(path);
+      const auto is_busy = [&] { return !connected && connected.error().code == Code::exhausted; };
+      for (int tries = 0; is_busy() && tries < kBacklogTriesMax; ++tries) {
+        asio::steady_timer pause(co_await asio::this_coro::executor, kBacklogPause);
+        co_await pause.async_wait(asio::use_awaitable);
+        connected = connect_guest_socket(path);
+      }
+      CO_TRY(socket, std::move(connected));
       co_return http::adopt_socket(co_await asio::this_coro::executor, socket);
     }(folder);
   };

@@ -42,7 +42,7 @@ Result<void> SqliteStore::Worker::open(const std::string& path) {
   CHECK_OK(database.execute("PRAGMA synchronous = FULL"));
   CHECK_OK(database.execute("PRAGMA foreign_keys = ON"));
   CHECK_OK(sqlite::migrate(database));
-  database_ = std::move(database);
+  database_ = std::make_unique<sqlite::Database>(std::move(database));
   return {};
 }
 

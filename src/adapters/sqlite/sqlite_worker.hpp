@@ -2,6 +2,7 @@
 // The blocking half of the SQLite store: every method runs on its worker thread.
 
 #include <map>
+#include <memory>
 #include <string>
 
 #include "adapters/sqlite/database.hpp"
@@ -32,7 +33,7 @@ class SqliteStore::Worker {
                          const NewEvent& event);
   Result<std::vector<Sandbox>> read_all(sqlite::Statement& statement);
 
-  std::optional<sqlite::Database> database_;
+  std::unique_ptr<sqlite::Database> database_;
   std::map<std::string, sqlite::Statement> statements_;
 };
 

@@ -80,7 +80,7 @@ Result<fs::path> DataDir::install_agent(const fs::path& from) const {
     return fail(Code::unavailable, "cannot read the guest agent " + from.string() +
                                        "; build it, or set MATRX_AGENT_PATH");
   }
-  const fs::path to = path_ / "matrx-agent";
+  fs::path to = path_ / "matrx-agent";
   if (read_file(to) != binary) {
     CHECK_OK(replace_file(to, binary,
                           fs::perms::owner_all | fs::perms::group_read | fs::perms::group_exec |
