@@ -40,14 +40,20 @@ Task<Result<ExecOutcome>> Commands::exec(SandboxId id, ExecSpec spec, Actor acto
   co_return outcome;
 }
 
-// The agent is not there: has the sandbox ended?
+// The agent is not there: has the sandbox ended? The engine learns of a death a little later than a
+// broken connection shows it.
 Task<Error> Commands::explain(SandboxId id, Error error, Actor actor) {
-  const auto driven = co_await driver_.drive(id, std::move(actor));
-  const auto row = co_await store_.get(id);
-  if (driven && row) {
-    if (const auto usable = check_usable(*row); !usable) co_return usable.error();
+  const TimePoint give_up_at = clock_.now() + milliseconds(kDeathDeadline);
+  for (;;) {
+    const auto driven = co_await driver_.drive(id, actor);
+    const auto row = co_await store_.get(id);
+    if (driven && row) {
+      if (const auto usable = check_usable(*row); !usable) co_return usable.error();
+    }
+    const bool agent_lives = (co_await guest_.wait_ready(id, milliseconds(0))).has_value();
+    if (agent_lives || clock_.now() >= give_up_at) co_return error;
+    co_await clock_.sleep(kDeathPause);
   }
-  co_return error;
 }
 
 }  // namespace matrx

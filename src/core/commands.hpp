@@ -7,8 +7,8 @@ namespace matrx {
 
 class Commands {
  public:
-  Commands(Registry& registry, Driver& driver, Store& store, Guest& guest)
-      : registry_(registry), driver_(driver), store_(store), guest_(guest) {}
+  Commands(Registry& registry, Driver& driver, Store& store, Guest& guest, Clock& clock)
+      : registry_(registry), driver_(driver), store_(store), guest_(guest), clock_(clock) {}
 
   // conflict: not ready yet, or shutting down. gone: it has ended, also while the command ran; the
   // message names status and stop reason. invalid: unknown user or cwd.
@@ -21,6 +21,7 @@ class Commands {
   Driver& driver_;
   Store& store_;
   Guest& guest_;
+  Clock& clock_;
 };
 
 // ok where commands can be run in it; otherwise conflict or gone, with the words for the caller.

@@ -10,7 +10,7 @@ Core::Core(Executor executor, CoreSettings settings, Store& store, Runtime& runt
       registry_(store, clock),
       driver_(executor, settings_, registry_, store, runtime, guest, clock),
       lifecycle_(settings_, registry_, driver_, runtime, guest, clock, random),
-      commands_(registry_, driver_, store, guest),
+      commands_(registry_, driver_, store, guest, clock),
       signals_(executor, driver_, store, guest, clock),
       loops_(executor, settings_, registry_, driver_, signals_, store, runtime, clock) {}
 

@@ -1,0 +1,37 @@
+import pathlib
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+from orchestrator import Orchestrator  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def shared():
+    """One orchestrator for the tests that do not hurt it."""
+    one = Orchestrator().start()
+    yield one
+    one.close()
+
+
+@pytest.fixture
+def own():
+    """Makes orchestrators that a test may hurt."""
+    made = []
+
+    def make(**settings):
+        made.append(Orchestrator(**settings))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
+def box(shared):
+    """A sandbox of the shared orchestrator."""
+    sandbox = shared.create()
+    yield sandbox["sandbox_id"]
+    shared.destroy(sandbox["sandbox_id"], "?graceful=false")

@@ -1,0 +1,148 @@
+"""A real orchestrator for a test: own port, own data folder, own network; leaves nothing behind."""
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+
+import httpx
+
+KEY = "test-key-4711"
+
+
+def build_dir():
+    root = pathlib.Path(__file__).resolve().parents[2]
+    named = os.environ.get("MATRX_TEST_BUILD_DIR")
+    candidates = [root / named] if named else [root / "build/release", root / "build/dev"]
+    for candidate in candidates:
+        if (candidate / "bin/matrx-orchestrator").exists():
+            return candidate
+    raise RuntimeError("the programs are not built: run 'make build' first")
+
+
+def docker(*arguments):
+    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
+    return done.stdout.strip()
+
+
+def wait_for(what, condition, seconds=30):
+    """Polls until the condition holds, and returns what it answered."""
+    deadline = time.monotonic() + seconds
+    while True:
+        answer = condition()
+        if answer:
+            return answer
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        time.sleep(0.02)
+
+
+class Orchestrator:
+    def __init__(self, **settings):
+        self.data = pathlib.Path(tempfile.mkdtemp(prefix="matrx-test-"))
+        self.log_path = self.data / "log"
+        self.network = "matrx-test-" + self.data.name[-8:].lower().replace("_", "-")
+        self.settings = {
+            "MATRX_HOST": "127.0.0.1", "MATRX_PORT": "0", "MATRX_DATA_DIR": str(self.data / "data"),
+            "MATRX_SANDBOX_STORE": "sqlite", "MATRX_API_KEY": KEY, "MATRX_LOG_FORMAT": "json",
+            "MATRX_DOCKER_NETWORK": self.network, "MATRX_CONTAINER_MEMORY_LIMIT": "512m",
+            **settings,
+        }
+        self.process = None
+        self.port = None
+
+    # --- Its life ---
+    def command(self, *arguments):
+        return [str(build_dir() / "bin/matrx-orchestrator"), *arguments]
+
+    def environment(self):
+        base = {k: v for k, v in os.environ.items() if not k.startswith("MATRX_")}
+        return {**base, **self.settings}
+
+    def start(self):
+        begin = self.log_path.stat().st_size if self.log_path.exists() else 0
+        with open(self.log_path, "a") as log:
+            self.process = subprocess.Popen(self.command(), env=self.environment(), stdout=log,
+                                            stderr=log)
+        def ready():
+            assert self.process.poll() is None, "it ended: " + self.log()[begin:]
+            return re.search(r'"orchestrator ready".*?"port":(\d+)', self.log()[begin:])
+        self.port = int(wait_for("orchestrator ready", ready).group(1))
+        return self
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(30)
+
+    def kill9(self):
+        self.process.kill()
+        self.process.wait(30)
+
+    def close(self):
+        if self.process and self.process.poll() is None:
+            self.stop()
+        for container in self.containers():
+            docker("rm", "-f", container)
+        docker("network", "rm", self.network)
+        shutil.rmtree(self.data, ignore_errors=True)
+
+    def log(self):
+        return self.log_path.read_text(errors="replace")
+
+    def memory_kb(self):
+        text = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(r"VmRSS:\s+(\d+)", text).group(1))
+
+    # --- Its containers, as Docker sees them ---
+    def installation(self):
+        path = self.data / "data/installation"
+        return path.read_text().strip() if path.exists() else "none"
+
+    def containers(self):
+        listed = docker("ps", "-aq", "--no-trunc", "--filter",
+                        f"label=matrx.installation={self.installation()}")
+        return listed.split()
+
+    def container_names(self):
+        listed = docker("ps", "-a", "--format", "{{.Names}} {{.State}}", "--filter",
+                        f"label=matrx.installation={self.installation()}")
+        return dict(line.split() for line in listed.splitlines())
+
+    # --- Its API ---
+    def url(self, path):
+        return f"http://127.0.0.1:{self.port}{path}"
+
+    def request(self, method, path, key=KEY, timeout=60, **arguments):
+        headers = arguments.pop("headers", {})
+        if key:
+            headers = {"X-API-Key": key, **headers}
+        return httpx.request(method, self.url(path), headers=headers, timeout=timeout, **arguments)
+
+    def create(self, **fields):
+        response = self.request("POST", "/sandboxes", json={"user_id": "user-1", **fields})
+        assert response.status_code == 201, response.text
+        return response.json()
+
+    def exec(self, sandbox_id, command, **fields):
+        return self.request("POST", f"/sandboxes/{sandbox_id}/exec",
+                            json={"command": command, **fields})
+
+    def run(self, sandbox_id, command, **fields):
+        response = self.exec(sandbox_id, command, **fields)
+        assert response.status_code == 200, response.text
+        return response.json()
+
+    def row(self, sandbox_id):
+        return self.request("GET", f"/sandboxes/{sandbox_id}").json()
+
+    def rows(self):
+        return self.request("GET", "/sandboxes?limit=1000").json()["sandboxes"]
+
+    def total(self):
+        return self.request("GET", "/sandboxes").json()["total"]
+
+    def destroy(self, sandbox_id, query=""):
+        return self.request("DELETE", f"/sandboxes/{sandbox_id}{query}")
