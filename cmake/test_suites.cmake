@@ -5,3 +5,7 @@ target_link_libraries(matrx_fakes PUBLIC matrx_testing matrx_core matrx_adapters
 
 file(GLOB sim_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/sim/*.cpp)
 test_program(sim_test sim SOURCES ${sim_sources} LIBS matrx_fakes)
+
+test_program(store_contract_test contract
+  SOURCES ${CMAKE_SOURCE_DIR}/tests/contract/store_contract_test.cpp
+  LIBS matrx_adapters_memory matrx_adapters_sqlite)

@@ -1,0 +1,100 @@
+#include "adapters/docker/docker_messages.hpp"
+
+#include <gtest/gtest.h>
+
+#include "wire/json.hpp"
+
+namespace matrx::docker {
+namespace {
+
+ContainerSpec a_spec() {
+  return {.id = *SandboxId::parse("sbx-0123456789ab"),
+          .user_id = "u",
+          .image = "img",
+          .env = {{"A", "b"}},
+          .resources = {.cpu = 1.5, .memory_bytes = 1 << 29, .pids = 77}};
+}
+
+DockerSettings settings() {
+  DockerSettings s;
+  s.installation = "inst-1";
+  s.network = "net";
+  s.sandboxes_dir = "/data/sandboxes";
+  s.agent_path = "/data/matrx-agent";
+  return s;
+}
+
+TEST(CreateBody, HasLimitsLabelsAndFewCapabilities) {
+  const auto body = json::parse(create_body(a_spec(), settings(), "inst-1")).value();
+  const auto& host = body.at("HostConfig");
+  EXPECT_EQ(host.at("NanoCpus"), 1'500'000'000);
+  EXPECT_EQ(host.at("Memory"), 1 << 29);
+  EXPECT_EQ(host.at("MemorySwap"), 1 << 29);
+  EXPECT_EQ(host.at("PidsLimit"), 77);
+  EXPECT_EQ(host.at("NetworkMode"), "net");
+  EXPECT_EQ(host.at("CapDrop").at(0), "ALL");
+  for (const auto& capability : host.at("CapAdd").as_array()) {
+    EXPECT_NE(capability, "SYS_ADMIN");
+    EXPECT_NE(capability, "NET_RAW");
+    EXPECT_NE(capability, "SYS_PTRACE");
+  }
+  EXPECT_EQ(host.at("Binds").at(0), "/data/matrx-agent:/opt/matrx/matrx-agent:ro");
+  EXPECT_EQ(host.at("Binds").at(1), "/data/sandboxes/sbx-0123456789ab/run:/run/matrx");
+  EXPECT_EQ(body.at("Labels").at("matrx.sandbox_id"), "sbx-0123456789ab");
+  EXPECT_EQ(body.at("Labels").at("matrx.installation"), "inst-1");
+  EXPECT_EQ(body.at("Env").at(0), "A=b");
+}
+
+TEST(NetworkBody, TurnsTrafficBetweenContainersOff) {
+  const auto body = json::parse(network_body(settings(), "inst-1")).value();
+  EXPECT_EQ(body.at("Options").at("com.docker.network.bridge.enable_icc"), "false");
+}
+
+TEST(Inspect, ReadsStates) {
+  const auto state = [](const char* word) {
+    return read_inspect(std::string(R"({"Id":"c","State":{"Status":")") + word +
+                        R"(","ExitCode":137,"OOMKilled":true},"Config":{"Labels":)" +
+                        R"({"matrx.sandbox_id":"sbx-0123456789ab"}}})");
+  };
+  EXPECT_EQ(state("running")->state, ContainerState::running);
+  EXPECT_EQ(state("created")->state, ContainerState::created);
+  EXPECT_EQ(state("paused")->state, ContainerState::paused);
+  EXPECT_EQ(state("exited")->state, ContainerState::ended);
+  EXPECT_EQ(state("dead")->state, ContainerState::ended);
+  EXPECT_EQ(state("exited")->exit_code, 137);
+  EXPECT_TRUE(state("exited")->out_of_memory);
+  EXPECT_EQ(state("running")->sandbox_id->text(), "sbx-0123456789ab");
+}
+
+TEST(Inspect, RefusesWhatItDoesNotKnow) {
+  for (const char* text : {"", "[]", "{}", R"({"State":5})"}) EXPECT_FALSE(read_inspect(text));
+  for (const char* text : {"", "{}", "[1]"}) EXPECT_FALSE(read_list(text));
+  EXPECT_FALSE(read_created_id("{}"));
+  EXPECT_EQ(read_message("nonsense"), "");
+}
+
+TEST(List, ToleratesForeignLabels) {
+  const auto list =
+      read_list(R"([{"Id":"a","State":"running","Labels":{"matrx.sandbox_id":"odd"}},{"Id":"b"}])");
+  ASSERT_TRUE(list);
+  ASSERT_EQ(list->size(), 2U);
+  EXPECT_FALSE((*list)[0].sandbox_id);
+}
+
+TEST(Events, ReadsOnlyOurContainers) {
+  const auto event = read_event(R"({"Type":"container","Action":"die","Actor":{"Attributes":)"
+                                R"({"matrx.sandbox_id":"sbx-0123456789ab"}}})");
+  ASSERT_TRUE(event);
+  EXPECT_EQ(event->sandbox_id.text(), "sbx-0123456789ab");
+  EXPECT_FALSE(read_event(R"({"Type":"network","Actor":{"Attributes":{}}})"));
+  EXPECT_FALSE(read_event(R"({"Type":"container","Actor":{"Attributes":{}}})"));
+  EXPECT_FALSE(read_event("{"));
+}
+
+TEST(Filters, AreEncoded) {
+  EXPECT_EQ(label_filter("inst-1"),
+            "%7B%22label%22%3A%5B%22matrx.installation%3Dinst-1%22%2C%22matrx.sandbox_id%22%5D%7D");
+}
+
+}  // namespace
+}  // namespace matrx::docker

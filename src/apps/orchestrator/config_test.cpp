@@ -1,0 +1,98 @@
+#include "apps/orchestrator/config.hpp"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <map>
+
+#include "apps/orchestrator/data_dir.hpp"
+
+namespace matrx {
+namespace {
+
+Result<Config> read(std::map<std::string, std::string> set) {
+  return read_config([set = std::move(set)](const std::string& name) {
+    const auto found = set.find(name);
+    return found == set.end() ? std::nullopt : std::optional(found->second);
+  });
+}
+
+TEST(Config, DefaultsAreThoseOfTheContract) {
+  const Config config = read({}).value();
+  EXPECT_EQ(config.host, "0.0.0.0");
+  EXPECT_EQ(config.port, 8000);
+  EXPECT_EQ(config.store, "memory");
+  EXPECT_EQ(config.api_key_header, "X-API-Key");
+  EXPECT_TRUE(config.api_keys.empty());
+  EXPECT_EQ(config.memory_limit_bytes, 4LL << 30);
+  EXPECT_EQ(config.session_seconds, 7200);
+  EXPECT_EQ(config.docker_host, "unix:///var/run/docker.sock");
+}
+
+TEST(Config, SeveralKeys) {
+  EXPECT_EQ(read({{"MATRX_API_KEY", "a, b,,c "}})->api_keys,
+            (std::vector<std::string>{"a", "b", "c"}));
+}
+
+TEST(Config, AWrongValueNamesItsVariable) {
+  const std::map<std::string, std::string> wrong = {{"MATRX_PORT", "65536"},
+                                                    {"MATRX_LOG_LEVEL", "loudest"},
+                                                    {"MATRX_LOG_FORMAT", "xml"},
+                                                    {"MATRX_CONTAINER_CPU_LIMIT", "0"},
+                                                    {"MATRX_CONTAINER_MEMORY_LIMIT", "1k"},
+                                                    {"MATRX_SANDBOX_STORE", "paper"},
+                                                    {"MATRX_MAX_TTL_SECONDS", "-1"},
+                                                    {"MATRX_DATA_DIR", "here"},
+                                                    {"MATRX_HOST", ""},
+                                                    {"MATRX_COMMAND_TIMEOUT_SECONDS", "1e3"}};
+  for (const auto& [name, value] : wrong) {
+    const auto config = read({{name, value}});
+    ASSERT_FALSE(config) << name;
+    EXPECT_NE(config.error().message.find(name), std::string::npos);
+    EXPECT_EQ(config.error().message.find('\n'), std::string::npos);
+  }
+}
+
+TEST(Config, ALifetimeFitsUnderItsCeiling) {
+  EXPECT_FALSE(read({{"MATRX_MAX_TTL_SECONDS", "60"}}));
+  EXPECT_TRUE(
+      read({{"MATRX_MAX_TTL_SECONDS", "60"}, {"MATRX_MAX_SESSION_DURATION_SECONDS", "60"}}));
+}
+
+class DataDirTest : public testing::Test {
+ protected:
+  DataDirTest() {
+    std::string name = (std::filesystem::temp_directory_path() / "matrx-data-XXXXXX").string();
+    path_ = ::mkdtemp(name.data());
+  }
+  ~DataDirTest() override { std::filesystem::remove_all(path_); }
+
+  std::string path_;
+  SystemRandom random_;
+};
+
+TEST_F(DataDirTest, HasOneOwner) {
+  const auto first = DataDir::open(path_, random_);
+  ASSERT_TRUE(first);
+  const auto second = DataDir::open(path_, random_);
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().code, Code::conflict);
+}
+
+TEST_F(DataDirTest, KeepsItsInstallation) {
+  const std::string first = DataDir::open(path_, random_).value()->installation();
+  EXPECT_EQ(DataDir::open(path_, random_).value()->installation(), first);
+}
+
+TEST_F(DataDirTest, ReplacesTheAgentWithoutTouchingTheOldOne) {
+  const auto dir = DataDir::open(path_, random_).value();
+  const auto installed = dir->install_agent("/bin/true").value();
+  const auto open_by_a_sandbox = std::filesystem::file_size(installed);
+  ASSERT_TRUE(dir->install_agent("/bin/sh"));
+  EXPECT_EQ(std::filesystem::file_size(installed), std::filesystem::file_size("/bin/sh"));
+  EXPECT_EQ(open_by_a_sandbox, std::filesystem::file_size("/bin/true"));
+  EXPECT_FALSE(dir->install_agent("/no/such/agent"));
+}
+
+}  // namespace
+}  // namespace matrx

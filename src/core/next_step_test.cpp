@@ -1,0 +1,86 @@
+#include "core/next_step.hpp"
+
+#include <gtest/gtest.h>
+
+#include "model/states.hpp"
+
+namespace matrx {
+namespace {
+
+constexpr TimePoint kNow = TimePoint(milliseconds(1'000'000));
+
+Sandbox row_in(Status status) {
+  Sandbox row;
+  row.status = status;
+  row.expires_at = kNow + seconds(60);
+  return row;
+}
+
+std::optional<Container> container_in(ContainerState state) {
+  return Container{.container_id = "c", .state = state};
+}
+
+const std::optional<Container> kNone;
+const auto kCreated = container_in(ContainerState::created);
+const auto kRunning = container_in(ContainerState::running);
+const auto kPaused = container_in(ContainerState::paused);
+const auto kEnded = container_in(ContainerState::ended);
+
+TEST(NextStep, AStartWithoutItsStarterIsAbandonedWhateverExists) {
+  for (Status status : {Status::creating, Status::starting}) {
+    for (const auto& container : {kNone, kCreated, kRunning, kEnded}) {
+      EXPECT_EQ(next_step(row_in(status), container, kNow, false), Step::abandon);
+    }
+  }
+}
+
+TEST(NextStep, AUsableSandboxNeedsALivingContainer) {
+  for (Status status : {Status::ready, Status::running}) {
+    EXPECT_EQ(next_step(row_in(status), kRunning, kNow, false), Step::none);
+    EXPECT_EQ(next_step(row_in(status), kPaused, kNow, false), Step::none);
+    EXPECT_EQ(next_step(row_in(status), kNone, kNow, false), Step::mark_lost);
+    EXPECT_EQ(next_step(row_in(status), kCreated, kNow, false), Step::mark_lost);
+    EXPECT_EQ(next_step(row_in(status), kEnded, kNow, false), Step::mark_lost);
+  }
+}
+
+TEST(NextStep, TimeRunsOutAtExpiresAt) {
+  Sandbox row = row_in(Status::running);
+  row.expires_at = kNow + milliseconds(1);
+  EXPECT_EQ(next_step(row, kRunning, kNow, false), Step::none);
+  row.expires_at = kNow;
+  EXPECT_EQ(next_step(row, kRunning, kNow, false), Step::begin_expiry);
+  EXPECT_EQ(next_step(row, kEnded, kNow, false), Step::mark_lost);  // it did not live that long
+}
+
+TEST(NextStep, AGracefulStopTellsTheAgentOnceAndInTime) {
+  Sandbox row = row_in(Status::shutting_down);
+  row.stop_graceful = true;
+  row.stop_deadline_at = kNow + seconds(1);
+  EXPECT_EQ(next_step(row, kRunning, kNow, false), Step::tell_agent);
+  EXPECT_EQ(next_step(row, kRunning, kNow, true), Step::remove_container);
+  EXPECT_EQ(next_step(row, kEnded, kNow, false), Step::remove_container);
+  EXPECT_EQ(next_step(row, kPaused, kNow, false), Step::remove_container);  // cannot hear
+  row.stop_deadline_at = kNow;
+  EXPECT_EQ(next_step(row, kRunning, kNow, false), Step::remove_container);
+  row.stop_deadline_at.reset();
+  EXPECT_EQ(next_step(row, kRunning, kNow, false), Step::remove_container);
+}
+
+TEST(NextStep, AStopIsOverWhenTheContainerIsGoneAndNotBefore) {
+  const Sandbox row = row_in(Status::shutting_down);
+  EXPECT_EQ(next_step(row, kRunning, kNow, false), Step::remove_container);
+  EXPECT_EQ(next_step(row, kEnded, kNow, true), Step::remove_container);
+  EXPECT_EQ(next_step(row, kNone, kNow, false), Step::finish_stop);
+}
+
+TEST(NextStep, NothingIsLeftOfAFinalOne) {
+  for (Status status : {Status::stopped, Status::failed, Status::expired}) {
+    EXPECT_EQ(next_step(row_in(status), kNone, kNow, false), Step::none);
+    EXPECT_EQ(next_step(row_in(status), kRunning, kNow, false), Step::remove_container);
+    EXPECT_EQ(next_step(row_in(status), kEnded, kNow, false), Step::remove_container);
+  }
+}
+
+}  // namespace
+}  // namespace matrx
