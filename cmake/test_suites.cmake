@@ -9,3 +9,9 @@ test_program(sim_test sim SOURCES ${sim_sources} LIBS matrx_fakes)
 test_program(store_contract_test contract
   SOURCES ${CMAKE_SOURCE_DIR}/tests/contract/store_contract_test.cpp
   LIBS matrx_adapters_memory matrx_adapters_sqlite)
+
+test_program(guest_contract_test contract
+  SOURCES ${CMAKE_SOURCE_DIR}/tests/contract/guest_contract_test.cpp
+  LIBS matrx_adapters_guest
+  ENV "MATRX_AGENT_BINARY=$<TARGET_FILE:matrx-agent>")
+add_dependencies(guest_contract_test matrx-agent)

@@ -214,6 +214,7 @@ Task<bool> ServerConnection::refuse(int status, std::string_view why) {
 // read the answer that tells it why. So take what comes, for a moment.
 Task<void> ServerConnection::linger() {
   std::size_t bytes = 0;
+  stream_->end_writing();
   allow(kLingerTimeout);
   while (bytes < kLingerBytesMax) {
     buffer_.clear();

@@ -43,6 +43,11 @@ class SocketStream : public Stream {
     co_return Result<void>();
   }
 
+  void end_writing() override {
+    boost::system::error_code ignored;
+    socket_.shutdown(asio::socket_base::shutdown_send, ignored);
+  }
+
   void close() override {
     boost::system::error_code ignored;
     socket_.shutdown(asio::socket_base::shutdown_both, ignored);

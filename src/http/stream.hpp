@@ -21,6 +21,9 @@ class Stream {
   // Returns when everything was handed to the kernel. Gathers `head` and `body` in one call.
   virtual Task<Result<void>> write(std::string_view head, std::string_view body = {}) = 0;
 
+  // No more will be written: the other side sees the end, and may go on sending.
+  virtual void end_writing() = 0;
+
   // Ends pending reads and writes with an error. May be called again.
   virtual void close() = 0;
 

@@ -42,6 +42,11 @@ class TlsStream : public Stream {
     co_return Result<void>();
   }
 
+  void end_writing() override {
+    boost::system::error_code ignored;
+    socket_.lowest_layer().shutdown(asio::socket_base::shutdown_send, ignored);
+  }
+
   void close() override {
     boost::system::error_code ignored;
     socket_.lowest_layer().shutdown(asio::socket_base::shutdown_both, ignored);

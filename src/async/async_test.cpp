@@ -1,0 +1,179 @@
+#include <gtest/gtest.h>
+
+#include <boost/asio/post.hpp>
+#include <boost/asio/thread_pool.hpp>
+
+#include "async/clock.hpp"
+#include "async/notice.hpp"
+#include "async/offload.hpp"
+#include "async/task_group.hpp"
+#include "async/turns.hpp"
+#include "base/log.hpp"
+#include "fakes/run_task.hpp"
+
+namespace matrx {
+namespace {
+
+using namespace std::chrono_literals;
+
+Task<void> yield() { co_await asio::post(co_await asio::this_coro::executor, asio::use_awaitable); }
+
+Task<void> hold(Turns& turns, std::string key, int number, std::vector<int>& order) {
+  const auto turn = co_await turns.take(std::move(key));
+  order.push_back(number);
+  for (int i = 0; i < 5; ++i) co_await yield();
+  order.push_back(number);
+}
+
+TEST(Turns, OneAtATimeInOrderOfArrival) {
+  Turns turns;
+  std::vector<int> order;
+  auto all = [&]() -> Task<void> {
+    TaskGroup group(co_await asio::this_coro::executor);
+    for (int i = 1; i <= 3; ++i) group.spawn("hold", hold(turns, "a", i, order));
+    co_await group.join();
+  };
+  run_task(all());
+  EXPECT_EQ(order, (std::vector{1, 1, 2, 2, 3, 3}));
+  EXPECT_EQ(turns.held(), 0U);
+}
+
+TEST(Turns, KeysDoNotWaitForEachOther) {
+  Turns turns;
+  auto all = [&]() -> Task<void> {
+    const auto first = co_await turns.take("a");
+    const auto second = co_await turns.take("b");
+    EXPECT_FALSE(turns.try_take("a"));
+    EXPECT_TRUE(turns.try_take("c"));
+  };
+  run_task(all());
+}
+
+TEST(Turns, WhoIsCancelledWhileWaitingLeavesTheLine) {
+  Turns turns;
+  std::vector<int> order;
+  auto all = [&]() -> Task<void> {
+    const auto executor = co_await asio::this_coro::executor;
+    TaskGroup cancelled(executor), kept(executor);
+    {
+      const auto turn = co_await turns.take("a");
+      cancelled.spawn("gives up", hold(turns, "a", 1, order));
+      kept.spawn("waits", hold(turns, "a", 2, order));
+      co_await yield();
+      co_await yield();
+      cancelled.cancel();
+      co_await cancelled.join();
+    }
+    co_await kept.join();
+  };
+  run_task(all());
+  EXPECT_EQ(order, (std::vector{2, 2}));
+  EXPECT_EQ(turns.held(), 0U);
+}
+
+TEST(Slots, HoldBackWhatIsTooMuch) {
+  Slots slots(2);
+  int now = 0, most = 0;
+  auto one = [&]() -> Task<void> {
+    const auto slot = co_await slots.take();
+    most = std::max(most, ++now);
+    for (int i = 0; i < 3; ++i) co_await yield();
+    --now;
+  };
+  auto all = [&]() -> Task<void> {
+    TaskGroup group(co_await asio::this_coro::executor);
+    for (int i = 0; i < 7; ++i) group.spawn("one", one());
+    co_await group.join();
+  };
+  run_task(all());
+  EXPECT_EQ(most, 2);
+}
+
+TEST(TaskGroup, AnExceptionEndsOnlyItsTask) {
+  log::configure(log::Level::critical, log::Format::text, [](std::string_view) {});
+  int done = 0;
+  auto bad = []() -> Task<void> {
+    co_await yield();
+    throw std::runtime_error("a bug");
+  };
+  auto good = [&]() -> Task<void> {
+    for (int i = 0; i < 5; ++i) co_await yield();
+    ++done;
+  };
+  auto all = [&]() -> Task<void> {
+    TaskGroup group(co_await asio::this_coro::executor);
+    group.spawn("bad", bad());
+    group.spawn("good", good());
+    co_await group.join();
+    EXPECT_EQ(group.size(), 0U);
+  };
+  run_task(all());
+  EXPECT_EQ(done, 1);
+}
+
+TEST(TaskGroup, CancelEndsSleepers) {
+  SystemClock clock;
+  bool woke = false;
+  auto sleeper = [&]() -> Task<void> {
+    co_await clock.sleep(1h);
+    woke = true;
+  };
+  auto all = [&]() -> Task<void> {
+    TaskGroup group(co_await asio::this_coro::executor);
+    group.spawn("sleeper", sleeper());
+    co_await yield();
+    group.cancel();
+    co_await group.join();
+  };
+  run_task(all());
+  EXPECT_FALSE(woke);
+}
+
+TEST(WithDeadline, GivesTheResultOrNothing) {
+  SystemClock clock;
+  auto slow = [&](milliseconds time) -> Task<int> {
+    co_await clock.sleep(time);
+    co_return 7;
+  };
+  auto all = [&]() -> Task<void> {
+    EXPECT_EQ(co_await with_deadline(clock, 1h, slow(1ms)), 7);
+    EXPECT_EQ(co_await with_deadline(clock, 1ms, slow(1h)), std::nullopt);
+  };
+  run_task(all());
+}
+
+TEST(Notice, WakesEverybodyWhoWaits) {
+  Notice notice;
+  int woken = 0;
+  auto waiter = [&]() -> Task<void> {
+    co_await notice.wait(1h);
+    ++woken;
+  };
+  auto all = [&]() -> Task<void> {
+    TaskGroup group(co_await asio::this_coro::executor);
+    for (int i = 0; i < 3; ++i) group.spawn("waiter", waiter());
+    co_await yield();
+    co_await yield();
+    notice.notify();
+    co_await group.join();
+    co_await notice.wait(1ms);  // the timeout
+  };
+  run_task(all());
+  EXPECT_EQ(woken, 3);
+}
+
+TEST(Offload, RunsElsewhereAndComesBack) {
+  asio::thread_pool pool(1);
+  auto all = [&]() -> Task<void> {
+    const auto here = std::this_thread::get_id();
+    auto where = [] { return std::this_thread::get_id(); };
+    const auto there = co_await offload(pool, where);
+    EXPECT_TRUE(there != here);
+    EXPECT_TRUE(std::this_thread::get_id() == here);
+  };
+  run_task(all());
+  pool.join();
+}
+
+}  // namespace
+}  // namespace matrx

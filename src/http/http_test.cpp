@@ -1,0 +1,228 @@
+// Server and client of ours, against each other and against raw bytes.
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "async/task_group.hpp"
+#include "base/limits.hpp"
+#include "base/log.hpp"
+#include "fakes/run_task.hpp"
+#include "http/client.hpp"
+#include "http/server.hpp"
+
+namespace matrx::http {
+namespace {
+
+constexpr std::size_t kEchoMax = 1000;
+
+Task<Response> answer(Request& request) {
+  if (request.path == "/echo") {
+    auto body = co_await request.body_reader->read_all(kEchoMax);
+    if (!body) co_return Response{.status = body.error().code == Code::too_large ? 413 : 400};
+    Response response;
+    response.body = std::string(method_name(request.method)) + ":" + *body;
+    co_return response;
+  }
+  if (request.path == "/stream") {
+    Response response;
+    response.stream = [](BodyWriter& writer) -> Task<void> {
+      for (const char* piece : {"one ", "two ", "three"}) (void)co_await writer.write(piece);
+    };
+    co_return response;
+  }
+  if (request.path == "/throw") throw std::runtime_error("a bug");
+  if (request.path == "/slow") {
+    SystemClock clock;
+    co_await clock.sleep(500ms);
+  }
+  if (request.path == "/big") {
+    Response response;
+    response.body = std::string(5000, 'x');
+    co_return response;
+  }
+  Response response;
+  response.headers.add("X-Path", request.path + "\r\nX-Injected: yes");
+  response.body = request.query_value("q").value_or("none");
+  co_return response;
+}
+
+class HttpTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    log::configure(log::Level::critical, log::Format::text, [](std::string_view) {});
+  }
+
+  // Runs a test coroutine beside a server on a free port.
+  template <class F>
+  void with_server(F test) {
+    asio::io_context io(1);
+    Server server(io.get_executor(), answer);
+    ASSERT_TRUE(server.listen_tcp("127.0.0.1", 0));
+    const std::string port = std::to_string(server.port());
+    auto all = [&]() -> Task<void> {
+      TaskGroup group(co_await asio::this_coro::executor);
+      group.spawn("server", server.run());
+      co_await test(port);
+      server.stop();
+      co_await group.join();
+    };
+    run_task(io, all());
+  }
+
+  static Client client_to(const std::string& port) {
+    return Client(tcp_connector("127.0.0.1", port),
+                  {.name = "The server", .host = "test", .answer_bytes_max = 4000});
+  }
+
+  // Sends raw bytes, and reads until the server closes.
+  static Task<std::string> raw(std::string port, std::string bytes) {
+    auto stream = (co_await tcp_connector("127.0.0.1", port)()).value();
+    (void)co_await stream->write(bytes);
+    std::string all;
+    std::array<char, 4096> piece;
+    for (;;) {
+      const auto count = co_await stream->read_some(piece);
+      if (!count || *count == 0) co_return all;
+      all.append(piece.data(), *count);
+    }
+  }
+};
+
+TEST_F(HttpTest, AsksAndAnswers) {
+  with_server([&](std::string port) -> Task<void> {
+    Client client = client_to(port);
+    ClientRequest request{.method = Method::post, .target = "/echo", .body = "hello"};
+    for (int i = 0; i < 3; ++i) {
+      const auto response = co_await client.send(request);
+      EXPECT_TRUE(response.has_value());
+      if (response) EXPECT_EQ(response->body, "POST:hello");
+    }
+    ClientRequest with_query{.target = "/x?q=a%20b+c&p"};
+    const auto response = co_await client.send(with_query);
+    EXPECT_EQ(response->body, "a b c");
+    EXPECT_EQ(response->headers.get("X-Injected"), "");  // no header smuggled in by a value
+  });
+}
+
+TEST_F(HttpTest, StreamsInPieces) {
+  with_server([&](std::string port) -> Task<void> {
+    Client client = client_to(port);
+    EXPECT_EQ((co_await client.send({.target = "/stream"}))->body, "one two three");
+    auto stream = (co_await client.open({.target = "/stream"})).value();
+    std::string all;
+    for (;;) {
+      const auto piece = co_await stream->read_some();
+      if (!piece || piece->empty()) break;
+      all += *piece;
+    }
+    EXPECT_EQ(all, "one two three");
+  });
+}
+
+TEST_F(HttpTest, LimitsAnswersAndTime) {
+  with_server([&](std::string port) -> Task<void> {
+    Client client = client_to(port);
+    EXPECT_EQ((co_await client.send({.target = "/big"})).error().code, Code::too_large);
+    ClientRequest slow{.target = "/slow"};
+    slow.deadline = milliseconds(30);
+    EXPECT_EQ((co_await client.send(slow)).error().code, Code::timeout);
+    EXPECT_EQ((co_await client.send({.target = "/throw"}))->status, 500);
+  });
+}
+
+TEST_F(HttpTest, ReadsPipelinedAndChunkedRequests) {
+  with_server([&](std::string port) -> Task<void> {
+    const auto answers =
+        co_await raw(port,
+                     "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+                     "3\r\nabc\r\n2;ext=1\r\nde\r\n0\r\n\r\n"
+                     "GET /a?q=2 HTTP/1.1\r\nHost: x\r\n\r\n"
+                     "HEAD /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    EXPECT_NE(answers.find("POST:abcde"), std::string::npos);
+    EXPECT_NE(answers.find("\r\n\r\n2HTTP/1.1 200"), std::string::npos);
+    EXPECT_TRUE(answers.ends_with("\r\n\r\n"));  // no body after HEAD
+  });
+}
+
+TEST_F(HttpTest, RefusesNonsense) {
+  with_server([&](std::string port) -> Task<void> {
+    const auto status = [&](std::string bytes) -> Task<std::string> {
+      co_return (co_await raw(port, std::move(bytes))).substr(9, 3);
+    };
+    EXPECT_EQ(co_await status("nonsense\r\n\r\n"), "400");
+    EXPECT_EQ(co_await status("GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n"), "400");
+    EXPECT_EQ(co_await status("GET / HTTP/1.1\r\nA: " + std::string(20000, 'a') + "\r\n\r\n"),
+              "431");
+    EXPECT_EQ(co_await status("POST /echo HTTP/1.1\r\nContent-Length: 2000\r\n\r\n" +
+                              std::string(2000, 'x')),
+              "413");
+    EXPECT_EQ(co_await status("POST /echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\n"
+                              "Connection: close\r\n\r\nzz\r\n"),
+              "400");
+  });
+}
+
+TEST_F(HttpTest, SaysContinueAndSpeaksTheOldVersion) {
+  with_server([&](std::string port) -> Task<void> {
+    const auto with_expect = co_await raw(
+        port,
+        "POST /echo HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 0\r\n"
+        "Connection: close\r\n\r\n");
+    EXPECT_TRUE(with_expect.starts_with("HTTP/1.1 200"));  // nothing to wait for
+    const auto old = co_await raw(port, "GET /stream HTTP/1.0\r\n\r\n");
+    EXPECT_TRUE(old.ends_with("one two three"));
+    EXPECT_EQ(old.find("chunked"), std::string::npos);
+  });
+}
+
+TEST_F(HttpTest, KeepsConnectionsAndNoticesDeadOnes) {
+  with_server([&](std::string port) -> Task<void> {
+    int connected = 0;
+    auto counting = [&connected, inner = tcp_connector("127.0.0.1", port)] {
+      ++connected;
+      return inner();
+    };
+    Client client(counting, {.name = "The server"});
+    (void)co_await client.send({.target = "/a"});
+    (void)co_await client.send({.target = "/a"});
+    EXPECT_EQ(connected, 1);
+    ClientRequest last{.target = "/a"};
+    last.headers.add("Connection", "close");
+    (void)co_await client.send(last);
+    EXPECT_EQ((co_await client.send({.target = "/a"}))->status, 200);
+    EXPECT_EQ(connected, 2);
+  });
+}
+
+TEST_F(HttpTest, UnreachableIsUnavailable) {
+  auto test = []() -> Task<void> {
+    Client client(unix_connector("/tmp/matrx-no-such.sock"), {.name = "Nobody"});
+    const auto response = co_await client.send({.target = "/"});
+    EXPECT_EQ(response.error().code, Code::unavailable);
+    EXPECT_EQ(response.error().message, "Nobody cannot be reached.");
+  };
+  run_task(test());
+}
+
+TEST_F(HttpTest, AnswersOnAUnixSocketAndReplacesAStaleOne) {
+  std::string path = "/tmp/matrx-http-test-" + std::to_string(::getpid()) + ".sock";
+  for (int life = 0; life < 2; ++life) {
+    asio::io_context io(1);
+    Server server(io.get_executor(), answer);
+    ASSERT_TRUE(server.listen_unix(path, 0600));
+    auto all = [&]() -> Task<void> {
+      TaskGroup group(co_await asio::this_coro::executor);
+      group.spawn("server", server.run());
+      Client client(unix_connector(path), {.name = "The server"});
+      EXPECT_EQ((co_await client.send({.target = "/x?q=1"}))->body, "1");
+      client.close();
+      server.stop();
+      co_await group.join();
+    };
+    run_task(io, all());
+  }
+  EXPECT_NE(::access(path.c_str(), F_OK), 0);  // nothing left behind
+}
+
+}  // namespace
+}  // namespace matrx::http

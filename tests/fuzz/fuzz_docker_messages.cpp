@@ -1,0 +1,14 @@
+// What the container engine answers.
+
+#include "adapters/docker/docker_messages.hpp"
+
+extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {
+  using namespace matrx;
+  const std::string_view text(reinterpret_cast<const char*>(data), size);
+  (void)docker::read_inspect(text);
+  (void)docker::read_list(text);
+  (void)docker::read_event(text);
+  (void)docker::read_created_id(text);
+  (void)docker::read_message(text);
+  return 0;
+}
