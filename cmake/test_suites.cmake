@@ -15,3 +15,12 @@ test_program(guest_contract_test contract
   LIBS matrx_adapters_guest
   ENV "MATRX_AGENT_BINARY=$<TARGET_FILE:matrx-agent>")
 add_dependencies(guest_contract_test matrx-agent)
+
+# Unit tests that need a simulated world or a loop that can be killed.
+if(TARGET api_test)
+  target_sources(api_test PRIVATE ${CMAKE_SOURCE_DIR}/tests/sim/orchestrator_life.cpp)
+  target_link_libraries(api_test PRIVATE matrx_fakes)
+endif()
+if(TARGET agent_test)
+  target_link_libraries(agent_test PRIVATE matrx_fakes)
+endif()
