@@ -31,8 +31,8 @@ void Router::find(Context& context) const {
     std::vector<std::string> params;
     bool matches = true;
     for (std::size_t k = 0; matches && k < wanted.size(); ++k) {
-      if (wanted[k]) {
-        matches = segments[k] == *wanted[k];
+      if (const auto& literal = wanted[k]) {
+        matches = segments[k] == *literal;
       } else {
         auto decoded = percent_decode(segments[k]);
         matches = decoded.has_value() && !decoded->empty();
