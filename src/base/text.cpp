@@ -116,6 +116,8 @@ std::optional<std::string> base64_decode(std::string_view text) {
       bytes += static_cast<char>(group >> bits & 0xFF);
     }
   }
+  // Bits that nobody reads must be zero: each value has one text only.
+  if ((group & ((1U << bits) - 1)) != 0) return std::nullopt;
   return bytes;
 }
 

@@ -1,4 +1,5 @@
-// A request in two pieces: where the cut is must not matter.
+// A request in two pieces: where the cut is must not matter. Only how early nonsense is noticed may
+// depend on it.
 
 #include <cstdlib>
 
@@ -52,7 +53,8 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
   const std::string_view bytes(reinterpret_cast<const char*>(data) + 1, size - 1);
   const std::size_t cut = bytes.size() * data[0] / 256;
   const Read whole = read(bytes, {});
-  if (read(bytes.substr(0, cut), bytes.substr(cut)) != whole) std::abort();
+  const Read cut_in_two = read(bytes.substr(0, cut), bytes.substr(cut));
+  if ((whole.complete || cut_in_two.complete) && cut_in_two != whole) std::abort();
   if (whole.target.find_first_of("\r\n ") != std::string::npos) std::abort();
   return 0;
 }

@@ -1,0 +1,100 @@
+// Every combination that there is: what holds for all of them.
+
+#include <gtest/gtest.h>
+
+#include "core/next_step.hpp"
+#include "model/states.hpp"
+
+namespace matrx {
+namespace {
+
+constexpr TimePoint kNow = TimePoint(milliseconds(1'000'000));
+
+struct Case {
+  Sandbox row;
+  std::optional<Container> container;
+  bool due = false;
+  bool told = false;
+  Step step = Step::none;
+};
+
+std::vector<Case> all_cases() {
+  std::vector<Case> cases;
+  for (int status = 0; status <= static_cast<int>(Status::expired); ++status) {
+    for (int container = -1; container <= static_cast<int>(ContainerState::ended); ++container) {
+      for (int flags = 0; flags < 8; ++flags) {
+        Case c{.due = (flags & 1) != 0, .told = (flags & 2) != 0};
+        c.row.status = static_cast<Status>(status);
+        c.row.stop_graceful = (flags & 4) != 0;
+        c.row.expires_at = c.due ? kNow : kNow + milliseconds(1);
+        c.row.stop_deadline_at = c.row.expires_at;
+        if (container >= 0)
+          c.container = Container{.state = static_cast<ContainerState>(container)};
+        c.step = next_step(c.row, c.container, kNow, c.told);
+        cases.push_back(std::move(c));
+      }
+    }
+  }
+  return cases;
+}
+
+bool has(const Case& c, ContainerState state) { return c.container && c.container->state == state; }
+
+TEST(NextStepTable, AContainerIsRemovedOnlyWhereNobodyMayUseIt) {
+  for (const Case& c : all_cases()) {
+    if (c.step != Step::remove_container) continue;
+    EXPECT_TRUE(c.container.has_value());
+    EXPECT_TRUE(is_final(c.row.status) || c.row.status == Status::shutting_down);
+  }
+}
+
+TEST(NextStepTable, NothingToDoMeansRowAndWorldAgree) {
+  for (const Case& c : all_cases()) {
+    if (c.step != Step::none) continue;
+    const bool gone = is_final(c.row.status) && !c.container;
+    const bool alive = is_usable(c.row.status) && !c.due &&
+                       (has(c, ContainerState::running) || has(c, ContainerState::paused));
+    EXPECT_TRUE(gone || alive) << status_name(c.row.status);
+  }
+}
+
+TEST(NextStepTable, FinalRowsAreNeverWrittenAgain) {
+  for (const Case& c : all_cases()) {
+    if (!is_final(c.row.status)) continue;
+    EXPECT_TRUE(c.step == Step::none || c.step == Step::remove_container);
+  }
+}
+
+TEST(NextStepTable, TheAgentIsToldOnlyWhereItCanHearAndHasNot) {
+  int told = 0;
+  for (const Case& c : all_cases()) {
+    if (c.step != Step::tell_agent) continue;
+    ++told;
+    EXPECT_TRUE(has(c, ContainerState::running) && c.row.stop_graceful && !c.told && !c.due);
+    EXPECT_EQ(c.row.status, Status::shutting_down);
+  }
+  EXPECT_EQ(told, 1);
+}
+
+TEST(NextStepTable, AStopEndsOnlyWithoutAContainer) {
+  for (const Case& c : all_cases()) {
+    EXPECT_EQ(c.step == Step::finish_stop,
+              c.row.status == Status::shutting_down && !c.container.has_value());
+  }
+}
+
+TEST(NextStepTable, OnlyStartsAreAbandonedAndOnlyUsableOnesExpire) {
+  for (const Case& c : all_cases()) {
+    EXPECT_EQ(c.step == Step::abandon,
+              c.row.status == Status::creating || c.row.status == Status::starting);
+    if (c.step == Step::begin_expiry) {
+      EXPECT_TRUE(c.due && is_usable(c.row.status));
+    }
+    if (c.step == Step::mark_lost) {
+      EXPECT_TRUE(is_usable(c.row.status));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace matrx
