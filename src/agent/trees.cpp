@@ -176,7 +176,8 @@ Result<void> Trees::check_started(const Tree& tree, const Command& command) cons
       return fail(Code::invalid,
                   "The program '" + command.arguments.front() + "' cannot be run: " + why + ".");
     case LaunchStep::none:
-      return fail(Code::unavailable, "The command did not start in time.");
+      return fail(Code::unavailable, tree.gone_ ? "The command's supervisor was killed."
+                                                : "The command did not start in time.");
     default:
       return fail(Code::unavailable, "The command cannot be started: " + why + ".");
   }
