@@ -66,6 +66,11 @@ fi
 
 # ---- the part that runs here ----
 
+# The names of the capabilities that processes of this machine may have; capsh (libcap2-bin) knows them.
+own_capabilities() {
+  capsh --decode="$(awk '/CapBnd/ { print $2 }' /proc/self/status)" | cut -d= -f2 | tr , '\n' | tr '[:lower:]' '[:upper:]'
+}
+
 suite=${1:-}
 user=root
 test=no
@@ -87,9 +92,12 @@ if ! "${ENGINE[@]}" image inspect "$image" >/dev/null 2>&1; then
   as_root mmdebstrap --quiet --variant=minbase --include="$packages" "$suite" - | "${ENGINE[@]}" import - "$image" >/dev/null
 fi
 "${ENGINE[@]}" rm -f -v "$name" >/dev/null 2>&1 || true
-# Privileged, and with /var/lib/docker on a volume: what a Docker Engine inside a container needs. tini-like init,
-# since no service manager runs there.
-"${ENGINE[@]}" run -d --init --privileged --name "$name" --hostname "$name" \
+# What a Docker Engine inside a container needs: all capabilities that this machine has itself (--privileged would also
+# ask for those that it lacks), the control groups, and /var/lib/docker on a volume.
+mapfile -t capabilities < <(own_capabilities)
+"${ENGINE[@]}" run -d --init --name "$name" --hostname "$name" "${capabilities[@]/#/--cap-add=}" \
+  --security-opt seccomp=unconfined --security-opt apparmor=unconfined --security-opt systempaths=unconfined \
+  --device-cgroup-rule 'a *:* rwm' --cgroupns host -v /sys/fs/cgroup:/sys/fs/cgroup \
   -v /var/lib/docker -v /var/lib/matrx -v "$ROOT:/src:ro" "$image" sleep infinity >/dev/null
 if [ "$user" != root ]; then
   "${ENGINE[@]}" exec "$name" sh -c \
