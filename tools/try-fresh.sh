@@ -46,7 +46,8 @@ inside() {
   local test=$2 started rc=0
   cd ~
   rm -rf matrx-sandbox
-  git -c safe.directory='*' clone -q /src/.git matrx-sandbox
+  git config --global --add safe.directory '*' # the mounted repository belongs to somebody else
+  git clone -q /src/.git matrx-sandbox
   cd matrx-sandbox
   fresh_say "make run as $FRESH_USER on $(sed -n 's/^PRETTY_NAME=//p' /etc/os-release)"
   run_once "first make run"
