@@ -8,7 +8,10 @@ test_program(sim_test sim SOURCES ${sim_sources} LIBS matrx_fakes)
 
 test_program(store_contract_test contract
   SOURCES ${CMAKE_SOURCE_DIR}/tests/contract/store_contract_test.cpp
-  LIBS matrx_adapters_memory matrx_adapters_sqlite)
+  LIBS matrx_adapters_memory matrx_adapters_sqlite matrx_adapters_postgres
+  FILTER "-*Postgres*")
+# Those of Postgres all on one server, which is started for them.
+test_on_postgres(store_contract_test "*Postgres*")
 
 test_program(guest_contract_test contract
   SOURCES ${CMAKE_SOURCE_DIR}/tests/contract/guest_contract_test.cpp

@@ -7,16 +7,23 @@ add_library(matrx_testing STATIC ${CMAKE_SOURCE_DIR}/tests/fakes/run_task.cpp)
 target_include_directories(matrx_testing PUBLIC ${CMAKE_SOURCE_DIR}/tests)
 target_link_libraries(matrx_testing PUBLIC matrx_async GTest::gmock GTest::gtest_main)
 
-# test_program(<name> <label> SOURCES … LIBS …)
+# test_program(<name> <label> SOURCES … LIBS … [ENV …] [FILTER <what of it runs by itself>])
 function(test_program name label)
-  cmake_parse_arguments(ARG "" "" "SOURCES;LIBS;ENV" ${ARGN})
+  cmake_parse_arguments(ARG "" "FILTER" "SOURCES;LIBS;ENV" ${ARGN})
   if(NOT ARG_SOURCES)
     return()
   endif()
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE matrx_testing ${ARG_LIBS})
-  gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60
+  gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 TEST_FILTER "${ARG_FILTER}"
     PROPERTIES LABELS ${label} TIMEOUT 300 ENVIRONMENT "${ARG_ENV}")
+endfunction()
+
+# test_on_postgres(<program> <filter>): these tests of a test_program in one run, with a database.
+function(test_on_postgres name filter)
+  add_test(NAME ${name}_postgres
+    COMMAND ${CMAKE_SOURCE_DIR}/tools/with-postgres.sh $<TARGET_FILE:${name}> --gtest_filter=${filter})
+  set_tests_properties(${name}_postgres PROPERTIES LABELS contract TIMEOUT 300)
 endfunction()
 
 foreach(folder base async model wire http core api agent adapters/sqlite adapters/docker

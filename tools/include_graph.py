@@ -33,7 +33,7 @@ ONLY_IN = {
     "boost/beast": {"src/http"},  # 9 to 20 s of compile time for each file that includes it
     "sqlite3.h": {"src/adapters/sqlite"},
     "libpq-fe.h": {"src/adapters/postgres"},
-    "openssl/": {"src/http", "src/base"},
+    "openssl/": {"src/http", "src/api"},
     "boost/asio/ssl": {"src/http", "src/base"},
 }
 

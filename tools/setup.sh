@@ -16,12 +16,12 @@ if grep -qs '^VERSION_CODENAME=bookworm' /etc/os-release; then boost=1.81; fi
 packages=(
   clang-19 lld-19 cmake ninja-build ccache
   "libboost$boost-dev" "libboost-json$boost-dev" "libboost-url$boost-dev"
-  libsqlite3-dev libssl-dev libfmt-dev
+  libsqlite3-dev libpq-dev libssl-dev libfmt-dev
   mmdebstrap curl ca-certificates procps python3 git
 )
 test_packages=(
   libgtest-dev libgmock-dev libclang-rt-19-dev clang-tidy-19 clang-format-19 llvm-19
-  shellcheck wrk python3-pytest python3-httpx
+  postgresql shellcheck wrk python3-pytest python3-httpx
 )
 case "${1:-}" in
   '') ;;

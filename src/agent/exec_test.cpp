@@ -353,6 +353,7 @@ class KeptText : public http::BodyWriter {
     text += piece;
     co_return Result<void>();
   }
+  bool is_stopping() const override { return false; }
   std::string text;
 };
 

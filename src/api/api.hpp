@@ -50,6 +50,9 @@ class Api {
   Task<http::Response> get_sandbox(Context& context);
   Task<http::Response> destroy_sandbox(Context& context);
   Task<http::Response> sandbox_events(Context& context);
+  Task<http::Response> extend_sandbox(Context& context);
+  Task<http::Response> live_events(Context& context);
+  Task<void> stream_events(FeedPage page, bool reset, http::BodyWriter& writer);
   Task<http::Response> exec(Context& context);
   Task<http::Response> heartbeat(Context& context);
   Task<http::Response> complete(Context& context);
@@ -62,6 +65,7 @@ class Api {
   Router router_;
   json::object openapi_;
   std::string openapi_text_;
+  std::size_t feed_readers_ = 0;
   std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
 };
 

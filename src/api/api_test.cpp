@@ -109,7 +109,7 @@ class ApiTest : public testing::Test {
   }
 
   SimWorld world_{1};
-  OrchestratorLife life_{world_, kBegin, 1};
+  OrchestratorLife life_{world_, 1};
   SeededRandom random_{2};
   std::unique_ptr<Api> api_;
 };

@@ -24,7 +24,6 @@ namespace {
 
 const Schema<CreateSandboxRequest::ResourceRequest>& resource_request_schema();
 const Schema<SandboxBody::ResourceBody>& resource_schema();
-const Schema<EventBody>& event_schema();
 const Schema<DependencyBody>& dependency_schema();
 
 }  // namespace
@@ -42,6 +41,10 @@ namespace {
 constexpr double kCpuMin = 0.1, kCpuMax = 128;
 constexpr std::int64_t kMemoryMbMin = 64, kMemoryMbMax = 1024 * 1024;
 constexpr std::int64_t kBytesPerMb = 1024 * 1024;
+
+std::optional<std::string> unless_empty(const std::string& text) {
+  return text.empty() ? std::nullopt : std::optional(text);
+}
 
 // A user name or a numeric id, as useradd allows them.
 bool is_user_name(std::string_view text) {
@@ -68,20 +71,6 @@ const Schema<SandboxBody::ResourceBody>& resource_schema() {
   static const auto schema = Schema<R>("Resources")
                                  .field("cpu", &R::cpu, says("Cores."))
                                  .field("memory_mb", &R::memory_mb);
-  return schema;
-}
-
-const Schema<EventBody>& event_schema() {
-  using E = EventBody;
-  static const auto schema =
-      Schema<E>("SandboxEvent")
-          .field("event_id", &E::event_id)
-          .field("sandbox_id", &E::sandbox_id)
-          .field("at", &E::at)
-          .field("type", &E::type, says("created, ready, lost, stopped, agent_error, …"))
-          .field("status", &E::status, says("The sandbox's status after it."))
-          .field("actor", &E::actor, says("Who caused it: api:<request id>, agent, loop:…"))
-          .field("detail", &E::detail);
   return schema;
 }
 
@@ -130,6 +119,11 @@ Schema<ExecRequest> make_exec_request(const MessageLimits& limits) {
 
 Schemas::Schemas(const MessageLimits& limits)
     : create_request(make_create_request(limits)),
+      extend_request(Schema<ExtendRequest>("ExtendRequest")
+                         .field("ttl_seconds", &ExtendRequest::ttl_seconds,
+                                between(std::min(kExtendSecondsMin, limits.ttl_seconds_max),
+                                        limits.ttl_seconds_max),
+                                says("From now on."))),
       exec_request(make_exec_request(limits)),
       complete_request(Schema<CompleteRequest>("CompleteRequest")
                            .field("result", &CompleteRequest::result,
@@ -140,9 +134,6 @@ Schemas::Schemas(const MessageLimits& limits)
                                says("Any JSON."))) {}
 
 SandboxBody to_body(const Sandbox& row) {
-  const auto unless_empty = [](const std::string& text) {
-    return text.empty() ? std::nullopt : std::optional(text);
-  };
   SandboxBody body;
   body.sandbox_id = row.id.text();
   body.user_id = row.user_id;
@@ -165,6 +156,16 @@ SandboxBody to_body(const Sandbox& row) {
   body.resources = {.cpu = row.resources.cpu,
                     .memory_mb = row.resources.memory_bytes / kBytesPerMb};
   return body;
+}
+
+EventBody to_body(const SandboxEvent& event) {
+  return {.event_id = event.event_id,
+          .sandbox_id = event.sandbox_id.text(),
+          .at = event.at,
+          .type = event.type,
+          .status = event.status,
+          .actor = event.actor,
+          .detail = unless_empty(event.detail)};
 }
 
 const Schema<SandboxBody>& sandbox_schema() {
@@ -234,6 +235,20 @@ const Schema<ShutdownBody>& shutdown_schema() {
                                  .field("status", &ShutdownBody::status)
                                  .field("sandbox_id", &ShutdownBody::sandbox_id)
                                  .field("error_received", &ShutdownBody::error_received);
+  return schema;
+}
+
+const Schema<EventBody>& event_schema() {
+  using E = EventBody;
+  static const auto schema =
+      Schema<E>("SandboxEvent")
+          .field("event_id", &E::event_id)
+          .field("sandbox_id", &E::sandbox_id)
+          .field("at", &E::at)
+          .field("type", &E::type, says("created, ready, lost, stopped, agent_error, …"))
+          .field("status", &E::status, says("The sandbox's status after it."))
+          .field("actor", &E::actor, says("Who caused it: api:<request id>, agent, loop:…"))
+          .field("detail", &E::detail);
   return schema;
 }
 

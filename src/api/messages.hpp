@@ -46,6 +46,10 @@ struct SandboxListBody {
   std::optional<std::string> next_cursor;
 };
 
+struct ExtendRequest {
+  int ttl_seconds = 0;
+};
+
 struct ExecRequest {
   std::string command;
   int timeout = 30;
@@ -87,6 +91,8 @@ struct EventBody {
   std::string type, status, actor;
   std::optional<std::string> detail;
 };
+EventBody to_body(const SandboxEvent& event);
+
 struct EventListBody {
   std::vector<EventBody> events;
 };
@@ -118,6 +124,7 @@ struct MessageLimits {
 struct Schemas {
   explicit Schemas(const MessageLimits& limits);
   Schema<CreateSandboxRequest> create_request;
+  Schema<ExtendRequest> extend_request;
   Schema<ExecRequest> exec_request;
   Schema<CompleteRequest> complete_request;
   Schema<ErrorRequest> error_request;
@@ -129,6 +136,7 @@ const Schema<SandboxListBody>& sandbox_list_schema();
 const Schema<ExecBody>& exec_schema();
 const Schema<HeartbeatBody>& heartbeat_schema();
 const Schema<ShutdownBody>& shutdown_schema();
+const Schema<EventBody>& event_schema();
 const Schema<EventListBody>& event_list_schema();
 const Schema<HealthBody>& health_schema();
 const Schema<ServiceBody>& service_schema();

@@ -17,8 +17,8 @@ json::object error_schema() {
           {"required", json::array{"detail", "code"}}};
 }
 
-json::object json_content(json::object schema) {
-  return {{"application/json", json::object{{"schema", std::move(schema)}}}};
+json::object content_of(json::object schema, const char* type = "application/json") {
+  return {{type, json::object{{"schema", std::move(schema)}}}};
 }
 
 json::array parameters_of(const Route& route) {
@@ -32,7 +32,7 @@ json::array parameters_of(const Route& route) {
   }
   for (const QueryDoc& query : route.query) {
     parameters.push_back(json::object{{"name", query.name},
-                                      {"in", "query"},
+                                      {"in", query.in},
                                       {"required", false},
                                       {"description", query.description},
                                       {"schema", json::object{{"type", query.type}}}});
@@ -43,14 +43,16 @@ json::array parameters_of(const Route& route) {
 json::object responses_of(const Route& route) {
   json::object responses;
   const json::object error_ref{{"$ref", "#/components/schemas/Error"}};
-  const auto add = [&](int status, std::string_view text, const json::object& schema) {
+  const auto add = [&](int status, std::string_view text, const json::object& schema,
+                       const char* type = "application/json") {
     json::object response{{"description", text}};
-    if (!schema.empty()) response["content"] = json_content(schema);
+    if (!schema.empty()) response["content"] = content_of(schema, type);
     responses[std::to_string(status)] = std::move(response);
   };
   for (const AnswerDoc& answer : route.answers) {
     add(answer.status, answer.description,
-        answer.status >= 400 && answer.schema.empty() ? error_ref : answer.schema);
+        answer.status >= 400 && answer.schema.empty() ? error_ref : answer.schema,
+        answer.content_type);
   }
   if (!route.open) {
     add(401, "No API key", error_ref);
@@ -70,7 +72,7 @@ json::object operation_of(const Route& route) {
   }
   if (!route.request_schema.empty()) {
     operation["requestBody"] =
-        json::object{{"required", true}, {"content", json_content(route.request_schema)}};
+        json::object{{"required", true}, {"content", content_of(route.request_schema)}};
   }
   if (route.open) operation["security"] = json::array();
   return operation;

@@ -27,17 +27,19 @@ struct Context {
 class Api;
 using RouteHandler = Task<http::Response> (Api::*)(Context& context);
 
-// A query parameter, for the document; handlers read and check it themselves.
+// A parameter, for the document; handlers read and check it themselves.
 struct QueryDoc {
   const char* name;
   const char* type;  // of JSON Schema
   const char* description;
+  const char* in = "query";  // or "header"
 };
 
 struct AnswerDoc {
   int status;
   std::string description;
   json::object schema;  // empty: no body
+  const char* content_type = "application/json";
 };
 
 struct Route {

@@ -2,6 +2,7 @@
 
 #include "api/api.hpp"
 #include "api/decode.hpp"
+#include "api/idempotency.hpp"
 #include "base/limits.hpp"
 
 namespace matrx::api {
@@ -58,6 +59,9 @@ Task<http::Response> Api::create_sandbox(Context& context) {
   auto request = decode_body(context, schemas_.create_request);
   if (!request) co_return std::move(request).error();
   CreateSpec spec = to_spec(*std::move(request));
+  auto key = idempotency_key_of(context);
+  if (!key) co_return error_response(key.error(), context.request_id);
+  spec.idempotency_key = *std::move(key);
   const auto created = co_await core_.create(std::move(spec), context.actor());
   if (!created) co_return error_response(created.error(), context.request_id);
   http::Response response = json_response(201, sandbox_schema().encode(to_body(*created)));
@@ -86,6 +90,16 @@ Task<http::Response> Api::get_sandbox(Context& context) {
   co_return json_response(200, sandbox_schema().encode(to_body(*row)));
 }
 
+Task<http::Response> Api::extend_sandbox(Context& context) {
+  const auto id = sandbox_id_of(context);
+  if (!id) co_return error_response(id.error(), context.request_id);
+  const auto request = decode_body(context, schemas_.extend_request);
+  if (!request) co_return request.error();
+  const auto row = co_await core_.extend(*id, seconds(request->ttl_seconds), context.actor());
+  if (!row) co_return error_response(row.error(), context.request_id);
+  co_return json_response(200, sandbox_schema().encode(to_body(*row)));
+}
+
 Task<http::Response> Api::destroy_sandbox(Context& context) {
   const auto id = sandbox_id_of(context);
   if (!id) co_return error_response(id.error(), context.request_id);
@@ -105,16 +119,7 @@ Task<http::Response> Api::sandbox_events(Context& context) {
   const auto events = co_await core_.events(*id);
   if (!events) co_return error_response(events.error(), context.request_id);
   EventListBody body;
-  for (const SandboxEvent& event : *events) {
-    body.events.push_back(
-        {.event_id = event.event_id,
-         .sandbox_id = event.sandbox_id.text(),
-         .at = event.at,
-         .type = event.type,
-         .status = event.status,
-         .actor = event.actor,
-         .detail = event.detail.empty() ? std::nullopt : std::optional(event.detail)});
-  }
+  for (const SandboxEvent& event : *events) body.events.push_back(to_body(event));
   co_return json_response(200, event_list_schema().encode(body));
 }
 

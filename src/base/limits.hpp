@@ -20,6 +20,7 @@ inline constexpr std::size_t kPathBytesMax = 4096;         // PATH_MAX
 inline constexpr std::size_t kJsonBodyBytesMax = 1024 * 1024;  // a JSON request
 inline constexpr std::size_t kExecStdinBytesMax = 768 * 1024;  // fits into a JSON request
 inline constexpr int kTtlSecondsMin = 1;
+inline constexpr int kExtendSecondsMin = 60;
 inline constexpr int kListLimitDefault = 100;
 inline constexpr int kListLimitMax = 1000;
 inline constexpr int kEventsMax = 1000;  // of one sandbox, newest kept
@@ -67,5 +68,28 @@ inline constexpr auto kReadySlice = 1s;              // between two looks at a s
 inline constexpr auto kReconnectDelayMin = 100ms;    // event stream, signal channels
 inline constexpr auto kReconnectDelayMax = 5s;
 inline constexpr std::size_t kReportedStrangersMax = 1000;  // unregistered containers remembered
+
+inline constexpr auto kIdempotencyWindow = std::chrono::hours(24);  // a key's repetition is known
+inline constexpr std::size_t kIdempotencyKeyCharsMax = 255;
+
+// --- Postgres ----------------------------------------------------------------------------------
+inline constexpr int kDatabaseConnectionsDefault = 8;
+inline constexpr auto kDatabaseConnectTimeout = 5s;  // of one address
+inline constexpr auto kDatabaseDeadline = 10s;       // waiting for a connection and the answer
+inline constexpr auto kDatabaseReconnectMax = 2s;    // between two tries to connect
+
+// --- Several orchestrators, live feed -----------------------------------------------------------
+inline constexpr auto kAnnounceInterval = 10s;   // "I am alive", to the others
+inline constexpr auto kHostSilentAfter = 60s;    // six of them missed: it may be gone
+inline constexpr auto kDesertedAfter = 5min;     // overdue and silent for so long: nobody's
+inline constexpr auto kCaretakerInterval = 60s;  // retention, deserted rows
+inline constexpr auto kCaretakerLease = 150s;    // over two rounds: the same one keeps it
+inline constexpr int kCaretakerBatch = 500;      // rows in one statement
+inline constexpr int kFeedPageMax = 500;         // events read at once
+inline constexpr auto kFeedPoll = 1s;            // how late an event may be without a notification
+inline constexpr auto kFeedKeepAlive = 15s;      // proxies close what is silent for long
+inline constexpr std::size_t kFeedReadersMax = 256;          // of GET /events, at once
+inline constexpr std::size_t kFeedMemoryEventsMax = 10'000;  // kept by the store in memory
+inline constexpr auto kForeignStopMargin = 10s;  // beyond the patience of a stop elsewhere
 
 }  // namespace matrx

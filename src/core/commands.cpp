@@ -19,13 +19,14 @@ Result<void> check_usable(const Sandbox& row) {
 Task<Result<ExecOutcome>> Commands::exec(SandboxId id, ExecSpec spec, Actor actor) {
   CO_TRY(row, co_await store_.get(id));
   CO_CHECK(check_usable(row));
+  CO_CHECK(co_await hosts_.check_here(row));
   log::info("exec", {{"sandbox_id", id.text()},
                      {"user_id", row.user_id},
                      {"run_as", spec.user},
                      {"command_bytes", spec.command.size()},
                      {"actor", actor.text}});
   if (row.status == Status::ready) {
-    Registry::Change running = [](Sandbox& r, NewEvent&) -> Result<bool> {
+    Registry::Change running = [](Sandbox& r, NewEvent&, TimePoint) -> Result<bool> {
       if (r.status != Status::ready) return false;  // somebody else's first command
       r.status = Status::running;
       return true;

@@ -2,16 +2,23 @@
 // Running commands in a sandbox.
 
 #include "core/driver.hpp"
+#include "core/hosts.hpp"
 
 namespace matrx {
 
 class Commands {
  public:
-  Commands(Registry& registry, Driver& driver, Store& store, Guest& guest, Clock& clock)
-      : registry_(registry), driver_(driver), store_(store), guest_(guest), clock_(clock) {}
+  Commands(Registry& registry, Driver& driver, Hosts& hosts, Store& store, Guest& guest,
+           Clock& clock)
+      : registry_(registry),
+        driver_(driver),
+        hosts_(hosts),
+        store_(store),
+        guest_(guest),
+        clock_(clock) {}
 
-  // conflict: not ready yet, or shutting down. gone: it has ended, also while the command ran; the
-  // message names status and stop reason. invalid: unknown user or cwd.
+  // conflict: not ready yet, shutting down, or on another host. gone: it has ended, also while the
+  // command ran; the message names status and stop reason. invalid: unknown user or cwd.
   Task<Result<ExecOutcome>> exec(SandboxId id, ExecSpec spec, Actor actor);
 
  private:
@@ -19,6 +26,7 @@ class Commands {
 
   Registry& registry_;
   Driver& driver_;
+  Hosts& hosts_;
   Store& store_;
   Guest& guest_;
   Clock& clock_;

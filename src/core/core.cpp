@@ -1,5 +1,7 @@
 #include "core/core.hpp"
 
+#include "model/states.hpp"
+
 namespace matrx {
 
 Core::Core(Executor executor, CoreSettings settings, Store& store, Runtime& runtime, Guest& guest,
@@ -7,15 +9,20 @@ Core::Core(Executor executor, CoreSettings settings, Store& store, Runtime& runt
     : settings_(std::move(settings)),
       store_(store),
       runtime_(runtime),
-      registry_(store, clock),
-      driver_(executor, settings_, registry_, store, runtime, guest, clock),
-      lifecycle_(settings_, registry_, driver_, runtime, guest, clock, random),
-      commands_(registry_, driver_, store, guest, clock),
+      registry_(store, settings_.installation),
+      hosts_(settings_, store, clock),
+      driver_(executor, settings_, registry_, store, runtime, guest),
+      lifecycle_(settings_, registry_, driver_, hosts_, store, runtime, guest, clock, random),
+      commands_(registry_, driver_, hosts_, store, guest, clock),
       signals_(executor, driver_, store, guest, clock),
-      loops_(executor, settings_, registry_, driver_, signals_, store, runtime, clock) {}
+      feed_(store, clock),
+      caretaker_(settings_, registry_, store, clock),
+      loops_(executor, settings_, registry_, driver_, signals_, hosts_, feed_, caretaker_, store,
+             runtime, clock) {}
 
 Task<Result<void>> Core::open() {
   CO_CHECK(co_await store_.open());
+  CO_CHECK(co_await hosts_.announce());
   co_return co_await registry_.recount();
 }
 
@@ -35,7 +42,9 @@ Task<void> Core::join() {
 
 Task<Result<Sandbox>> Core::create(CreateSpec spec, Actor actor) {
   auto created = co_await lifecycle_.create(std::move(spec), std::move(actor));
-  if (created) signals_.listen(created->id);
+  if (created && hosts_.is_here(*created) && is_usable(created->status)) {
+    signals_.listen(created->id);
+  }
   co_return created;
 }
 

@@ -30,12 +30,18 @@ class Core {
   // Of one sandbox. not_found where there is no such id.
   Task<Result<Sandbox>> create(CreateSpec spec, Actor actor);
   Task<Result<Sandbox>> get(SandboxId id) { return store_.get(id); }
+  Task<Result<Sandbox>> extend(SandboxId id, seconds ttl, Actor actor) {
+    return lifecycle_.extend(std::move(id), ttl, std::move(actor));
+  }
   Task<Result<void>> destroy(SandboxId id, bool graceful, StopReason reason, Actor actor);
   Task<Result<ExecOutcome>> exec(SandboxId id, ExecSpec spec, Actor actor) {
     return commands_.exec(id, std::move(spec), std::move(actor));
   }
   Task<Result<std::vector<SandboxEvent>>> events(SandboxId id);
   Signals& signals() { return signals_; }
+
+  Feed& feed() { return feed_; }
+  Caretaker& caretaker() { return caretaker_; }
 
   Task<Result<SandboxPage>> list(ListQuery query) { return store_.list(std::move(query)); }
 
@@ -52,10 +58,13 @@ class Core {
   Store& store_;
   Runtime& runtime_;
   Registry registry_;
+  Hosts hosts_;
   Driver driver_;
   Lifecycle lifecycle_;
   Commands commands_;
   Signals signals_;
+  Feed feed_;
+  Caretaker caretaker_;
   Loops loops_;
 };
 

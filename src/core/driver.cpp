@@ -14,17 +14,17 @@ std::string how_it_ended(const std::optional<Container>& container) {
 
 }  // namespace
 
-void Driver::set_stop(Sandbox& row, const Stop& stop) const {
+void Driver::set_stop(Sandbox& row, const Stop& stop, TimePoint now) const {
   // What was never ready has no agent to be told and no work to be saved.
   const bool graceful = stop.graceful && is_usable(row.status);
   row.status = Status::shutting_down;
   row.stop_reason = stop.reason;
   row.stop_graceful = graceful;
-  row.stop_deadline_at = clock_.now() + settings_.shutdown_timeout;
+  row.stop_deadline_at = now + settings_.shutdown_timeout;
 }
 
 Task<Result<Sandbox>> Driver::begin_stop(SandboxId id, Stop stop, Actor actor) {
-  auto change = [this, stop](Sandbox& row, NewEvent& event) -> Result<bool> {
+  auto change = [this, stop](Sandbox& row, NewEvent& event, TimePoint now) -> Result<bool> {
     if (is_final(row.status)) return false;
     event.type = stop.event_type;
     event.detail = stop.detail;
@@ -34,7 +34,7 @@ Task<Result<Sandbox>> Driver::begin_stop(SandboxId id, Stop stop, Actor actor) {
       event.type = "stop_forced";
       return true;
     }
-    set_stop(row, stop);
+    set_stop(row, stop, now);
     return true;
   };
   co_return co_await registry_.change(id, std::move(actor), std::move(change));
@@ -68,14 +68,17 @@ Task<Result<void>> Driver::drive_with_turn(SandboxId id, Actor actor) {
   bool agent_told = false;
   for (int steps = 0; steps < kDriveStepsMax; ++steps) {
     CO_TRY(row, co_await store_.get(id));
+    // What lives elsewhere is another orchestrator's: here it would look as if it were gone.
+    if (row.installation != settings_.installation) co_return Result<void>();
     CO_TRY(container, co_await runtime_.inspect(id));
-    const Step step = next_step(row, container, clock_.now(), agent_told);
+    CO_TRY(now, co_await store_.now());
+    const Step step = next_step(row, container, now, agent_told);
     if (step == Step::none) {
       if (is_final(row.status)) guest_.forget(id);
       co_return Result<void>();
     }
     if (step == Step::tell_agent) agent_told = true;
-    auto applied = co_await apply(step, std::move(row), container, actor);
+    auto applied = co_await apply(step, std::move(row), container, now, actor);
     const bool lost_race = !applied && applied.error().code == Code::conflict;
     if (!applied && !lost_race) co_return applied;
   }
@@ -83,7 +86,7 @@ Task<Result<void>> Driver::drive_with_turn(SandboxId id, Actor actor) {
 }
 
 Task<Result<void>> Driver::apply(Step step, Sandbox row, const std::optional<Container>& container,
-                                 Actor actor) {
+                                 TimePoint now, Actor actor) {
   const SandboxId id = row.id;
   Registry::Change change;
   switch (step) {
@@ -91,7 +94,7 @@ Task<Result<void>> Driver::apply(Step step, Sandbox row, const std::optional<Con
       co_return Result<void>();
 
     case Step::tell_agent: {
-      const auto patience = row.stop_deadline_at.value_or(clock_.now()) - clock_.now();
+      const auto patience = row.stop_deadline_at.value_or(now) - now;
       const auto told = co_await guest_.shutdown(id, patience);
       if (!told) {
         log::warning("agent could not be told to end",
@@ -104,7 +107,7 @@ Task<Result<void>> Driver::apply(Step step, Sandbox row, const std::optional<Con
       co_return co_await runtime_.remove(id);
 
     case Step::abandon:
-      change = [](Sandbox& changed, NewEvent&) -> Result<bool> {
+      change = [](Sandbox& changed, NewEvent&, TimePoint) -> Result<bool> {
         changed.status = Status::failed;
         changed.stop_reason = StopReason::error;
         changed.status_detail = "The orchestrator ended while this sandbox was being created.";
@@ -113,14 +116,17 @@ Task<Result<void>> Driver::apply(Step step, Sandbox row, const std::optional<Con
       break;
 
     case Step::begin_expiry:
-      change = [this](Sandbox& changed, NewEvent&) -> Result<bool> {
-        set_stop(changed, {.graceful = true, .reason = StopReason::expired});
+      // By the store's time at the moment of the change, and only if nobody renewed it meanwhile.
+      change = [this](Sandbox& changed, NewEvent&, TimePoint at) -> Result<bool> {
+        if (changed.expires_at > at) return false;
+        set_stop(changed, {.graceful = true, .reason = StopReason::expired}, at);
         return true;
       };
       break;
 
     case Step::mark_lost:
-      change = [detail = how_it_ended(container)](Sandbox& changed, NewEvent& e) -> Result<bool> {
+      change = [detail = how_it_ended(container)](Sandbox& changed, NewEvent& e,
+                                                  TimePoint) -> Result<bool> {
         changed.status = Status::stopped;
         changed.stop_reason = StopReason::lost;
         changed.status_detail = detail;
@@ -131,7 +137,7 @@ Task<Result<void>> Driver::apply(Step step, Sandbox row, const std::optional<Con
       break;
 
     case Step::finish_stop:
-      change = [](Sandbox& changed, NewEvent&) -> Result<bool> {
+      change = [](Sandbox& changed, NewEvent&, TimePoint) -> Result<bool> {
         const bool expired = changed.stop_reason == StopReason::expired;
         changed.status = expired ? Status::expired : Status::stopped;
         changed.stop_deadline_at.reset();

@@ -4,7 +4,6 @@
 #include <string>
 #include <unordered_set>
 
-#include "async/clock.hpp"
 #include "async/task_group.hpp"
 #include "async/turns.hpp"
 #include "base/limits.hpp"
@@ -19,18 +18,20 @@ namespace matrx {
 class Driver {
  public:
   Driver(Executor executor, const CoreSettings& settings, Registry& registry, Store& store,
-         Runtime& runtime, Guest& guest, Clock& clock)
+         Runtime& runtime, Guest& guest)
       : settings_(settings),
         registry_(registry),
         store_(store),
         runtime_(runtime),
         guest_(guest),
-        clock_(clock),
         slots_(kDrivesAtOnceMax),
         tasks_(executor) {}
 
   // Who changes the world for a sandbox holds its turn. A row may be changed without it.
   Task<Turns::Turn> take_turn(SandboxId id) { return turns_.take(id.text()); }
+
+  // True while somebody here is changing the world for it.
+  bool is_at_work(const SandboxId& id) const { return turns_.is_held(id.text()); }
 
   // Writes the intent to end it. Does nothing where it has ended or is ending, except that an
   // impatient stop makes a graceful one impatient. Answers the row as it is now.
@@ -55,16 +56,15 @@ class Driver {
  private:
   Task<Result<void>> drive_with_turn(SandboxId id, Actor actor);
   Task<Result<void>> apply(Step step, Sandbox row, const std::optional<Container>& container,
-                           Actor actor);
+                           TimePoint now, Actor actor);
   Task<void> drive_scheduled(SandboxId id, Actor actor);
-  void set_stop(Sandbox& row, const Stop& stop) const;
+  void set_stop(Sandbox& row, const Stop& stop, TimePoint now) const;
 
   const CoreSettings& settings_;
   Registry& registry_;
   Store& store_;
   Runtime& runtime_;
   Guest& guest_;
-  Clock& clock_;
   Turns turns_;
   Slots slots_;
   std::unordered_set<SandboxId> scheduled_;

@@ -1,10 +1,13 @@
 #include "core/lifecycle.hpp"
 
 #include "base/log.hpp"
+#include "core/commands.hpp"
 #include "model/states.hpp"
 
 namespace matrx {
 namespace {
+
+constexpr auto kMadePoll = milliseconds(50);  // between two looks at another request's create
 
 // Set by us; a request's env cannot change them.
 bool is_reserved_name(std::string_view name) {
@@ -22,12 +25,50 @@ Task<Result<Sandbox>> Lifecycle::create(CreateSpec spec, Actor actor) {
   CO_CHECK(co_await runtime_.ping());  // no row for what cannot even begin
   Sandbox row = new_row(spec);
   const SandboxId id = row.id;
-  const auto turn = co_await driver_.take_turn(id);
-  CO_TRY(inserted, co_await registry_.insert(std::move(row), actor));
-  ContainerSpec container = container_spec(inserted, spec);
-  auto ready = co_await bring_up(std::move(inserted), std::move(container), actor);
+  std::optional<Turns::Turn> turn(co_await driver_.take_turn(id));
+  CO_TRY(inserted, co_await registry_.insert(std::move(row), actor, spec.idempotency_key));
+  if (!inserted.is_new) {
+    turn.reset();
+    co_return co_await wait_made(std::move(inserted.row));
+  }
+  ContainerSpec container = container_spec(inserted.row, spec);
+  auto ready = co_await bring_up(std::move(inserted.row), std::move(container), actor);
   if (!ready) co_await give_up(id, ready.error(), actor);
   co_return ready;
+}
+
+// Another request with the same key is making it, or has made it.
+Task<Result<Sandbox>> Lifecycle::wait_made(Sandbox row) {
+  const TimePoint give_up_at = clock_.now() + kDockerCreateDeadline + kGuestReadyDeadline;
+  while (row.status == Status::creating || row.status == Status::starting) {
+    if (clock_.now() >= give_up_at) {
+      co_return fail(Code::timeout, "Sandbox " + row.id.text() + " is still being created.");
+    }
+    co_await clock_.sleep(kMadePoll);
+    CO_TRY(now, co_await store_.get(row.id));
+    row = std::move(now);
+  }
+  if (row.status == Status::failed) co_return fail(Code::unavailable, row.status_detail);
+  co_return row;
+}
+
+Task<Result<Sandbox>> Lifecycle::extend(SandboxId id, seconds ttl, Actor actor) {
+  if (ttl.count() > settings_.ttl_seconds_max) {
+    co_return fail(Code::invalid,
+                   "ttl_seconds may be at most " + std::to_string(settings_.ttl_seconds_max) + ".");
+  }
+  auto change = [ttl](Sandbox& row, NewEvent& event, TimePoint now) -> Result<bool> {
+    CHECK_OK(check_usable(row));
+    if (row.expires_at <= now) {
+      return fail(Code::gone, "The time of sandbox " + row.id.text() + " is over.");
+    }
+    if (now + ttl <= row.expires_at) return false;
+    row.expires_at = now + ttl;
+    event.type = "extended";
+    event.detail = "expires_at " + to_rfc3339(row.expires_at);
+    return true;
+  };
+  co_return co_await registry_.change(id, std::move(actor), std::move(change));
 }
 
 Sandbox Lifecycle::new_row(const CreateSpec& spec) {
@@ -45,9 +86,6 @@ Sandbox Lifecycle::new_row(const CreateSpec& spec) {
   row.ttl_seconds = spec.ttl_seconds.value_or(settings_.ttl_seconds);
   row.hot_path = settings_.hot_path;
   row.cold_path = settings_.cold_path;
-  row.created_at = clock_.now();
-  row.updated_at = row.created_at;
-  row.expires_at = row.created_at + seconds(row.ttl_seconds);
   row.installation = settings_.installation;
   return row;
 }
@@ -80,7 +118,8 @@ Task<Result<Sandbox>> Lifecycle::bring_up(Sandbox row, ContainerSpec spec, Actor
     if (error.code == Code::not_found) error.code = Code::unavailable;
     co_return std::unexpected(std::move(error));
   }
-  Registry::Change starting = [container_id = *created](Sandbox& r, NewEvent&) -> Result<bool> {
+  Registry::Change starting = [container_id = *created](Sandbox& r, NewEvent&,
+                                                        TimePoint) -> Result<bool> {
     r.status = Status::starting;
     r.container_id = container_id;
     return true;
@@ -89,7 +128,7 @@ Task<Result<Sandbox>> Lifecycle::bring_up(Sandbox row, ContainerSpec spec, Actor
   CO_CHECK(co_await runtime_.start(id));
   CO_CHECK(co_await wait_ready(id));
   slot.reset();
-  Registry::Change ready = [](Sandbox& r, NewEvent&) -> Result<bool> {
+  Registry::Change ready = [](Sandbox& r, NewEvent&, TimePoint) -> Result<bool> {
     r.status = Status::ready;
     return true;
   };
@@ -111,7 +150,7 @@ Task<Result<void>> Lifecycle::wait_ready(SandboxId id) {
 }
 
 Task<void> Lifecycle::give_up(SandboxId id, Error error, Actor actor) {
-  Registry::Change change = [&error](Sandbox& row, NewEvent& event) -> Result<bool> {
+  Registry::Change change = [&error](Sandbox& row, NewEvent& event, TimePoint) -> Result<bool> {
     // Whoever asked for its end meanwhile waits for our turn, and finishes it.
     if (is_final(row.status) || row.status == Status::shutting_down) return false;
     row.status = Status::failed;
@@ -136,6 +175,7 @@ Task<void> Lifecycle::give_up(SandboxId id, Error error, Actor actor) {
 Task<Result<void>> Lifecycle::destroy(SandboxId id, bool graceful, StopReason reason, Actor actor) {
   Driver::Stop stop{.graceful = graceful, .reason = reason};
   CO_TRY(row, co_await driver_.begin_stop(id, std::move(stop), actor));
+  if (!hosts_.is_here(row)) co_return co_await hosts_.wait_for_end(std::move(row));
   // One that failed or was lost is final before its container has been removed: so always look.
   // A graceful stop may be waiting for the agent with the turn in its hand: end what it waits for.
   if (!graceful && !is_final(row.status)) CO_CHECK(co_await runtime_.remove(id));

@@ -6,6 +6,7 @@
 
 #include "base/random.hpp"
 #include "core/driver.hpp"
+#include "core/hosts.hpp"
 
 namespace matrx {
 
@@ -20,15 +21,18 @@ struct CreateSpec {
   Pairs env;  // goes into the container, is not kept in the registry
   std::optional<double> cpu;
   std::optional<std::int64_t> memory_bytes;
+  std::optional<IdempotencyKey> idempotency_key;
 };
 
 class Lifecycle {
  public:
-  Lifecycle(const CoreSettings& settings, Registry& registry, Driver& driver, Runtime& runtime,
-            Guest& guest, Clock& clock, Random& random)
+  Lifecycle(const CoreSettings& settings, Registry& registry, Driver& driver, Hosts& hosts,
+            Store& store, Runtime& runtime, Guest& guest, Clock& clock, Random& random)
       : settings_(settings),
         registry_(registry),
         driver_(driver),
+        hosts_(hosts),
+        store_(store),
         runtime_(runtime),
         guest_(guest),
         clock_(clock),
@@ -36,8 +40,14 @@ class Lifecycle {
         slots_(kDockerCreatesAtOnceMax) {}
 
   // Returns when commands can be run in it. What fails leaves a row `failed`, and no container.
-  // invalid: ttl over the maximum. unavailable: no engine, no image, the agent does not answer.
+  // With an idempotency key that was used before: the sandbox that it made, as it is now.
+  // invalid: ttl over the maximum. conflict: the key was used for another request. unavailable: no
+  // engine, no image, the agent does not answer.
   Task<Result<Sandbox>> create(CreateSpec spec, Actor actor);
+
+  // Gives it at least `ttl` from now on; never shortens. invalid: over the maximum.
+  // conflict: it is not usable yet, or its time is over. gone: it has ended.
+  Task<Result<Sandbox>> extend(SandboxId id, seconds ttl, Actor actor);
 
   // Returns when nothing is left of it. One that has ended already is success.
   // not_found: unknown id. unavailable, timeout: the engine does not let go; the loops go on.
@@ -47,12 +57,15 @@ class Lifecycle {
   Sandbox new_row(const CreateSpec& spec);
   ContainerSpec container_spec(const Sandbox& row, const CreateSpec& spec) const;
   Task<Result<Sandbox>> bring_up(Sandbox row, ContainerSpec spec, Actor actor);
+  Task<Result<Sandbox>> wait_made(Sandbox row);
   Task<Result<void>> wait_ready(SandboxId id);
   Task<void> give_up(SandboxId id, Error error, Actor actor);
 
   const CoreSettings& settings_;
   Registry& registry_;
   Driver& driver_;
+  Hosts& hosts_;
+  Store& store_;
   Runtime& runtime_;
   Guest& guest_;
   Clock& clock_;

@@ -12,6 +12,7 @@ namespace {
 const Actor kReconcile{"loop:reconcile"};
 const Actor kExpiry{"loop:expiry"};
 const Actor kEvents{"loop:events"};
+const Actor kFeed{"loop:feed"};
 
 }  // namespace
 
@@ -19,6 +20,9 @@ void Loops::start() {
   tasks_.spawn("reconcile", reconcile_for_ever());
   tasks_.spawn("expiry", expire_for_ever());
   tasks_.spawn("watch", watch_for_ever());
+  tasks_.spawn("feed", feed_.watch_for_ever([this](const FeedItem& item) { notice(item); }));
+  tasks_.spawn("announce", hosts_.announce_for_ever());
+  tasks_.spawn("caretaker", caretaker_.work_for_ever());
 }
 
 Task<void> Loops::reconcile_for_ever() {
@@ -55,6 +59,7 @@ Task<Result<void>> Loops::reconcile() {
   for (const Container& container : containers) {
     if (container.sandbox_id) by_id.emplace(*container.sandbox_id, &container);
   }
+  CO_TRY(now, co_await store_.now());
   std::unordered_set<SandboxId> active;
   for (const Sandbox& row : rows) {
     active.insert(row.id);
@@ -62,7 +67,7 @@ Task<Result<void>> Loops::reconcile() {
     const auto container =
         found == by_id.end() ? std::nullopt : std::optional<Container>(*found->second);
     // Only a suspicion: the two lists are of different moments. The driver looks again.
-    const Step step = next_step(row, container, clock_.now(), false);
+    const Step step = next_step(row, container, now, false);
     if (step != Step::none) {
       driver_.schedule(row.id, kReconcile);
     } else if (is_usable(row.status)) {
@@ -99,15 +104,31 @@ Task<Result<void>> Loops::look_at_unlisted(const Container& container,
 }
 
 Task<void> Loops::expire_for_ever() {
+  bool readable = true;
   for (;;) {
     co_await clock_.sleep(kExpiryInterval);
-    const auto due = co_await store_.list_due(settings_.installation, clock_.now(), kDueAtOnceMax);
-    if (!due) {
-      log::warning("expiry could not read the registry", {{"error", due.error().message}});
-      continue;
+    const auto due = co_await list_due();
+    if (due) {
+      for (const SandboxId& id : *due) driver_.schedule(id, kExpiry);
+    } else if (readable) {
+      log::warning("expiry cannot read the registry; trying again",
+                   {{"error", due.error().message}, {"internal", due.error().internal}});
     }
-    for (const SandboxId& id : *due) driver_.schedule(id, kExpiry);
+    readable = due.has_value();
   }
+}
+
+Task<Result<std::vector<SandboxId>>> Loops::list_due() {
+  CO_TRY(now, co_await store_.now());
+  co_return co_await store_.list_due(settings_.installation, now, kDueAtOnceMax);
+}
+
+// Another orchestrator may have written down that one of ours is to end.
+void Loops::notice(const FeedItem& item) {
+  const bool ours = item.installation == settings_.installation;
+  const bool ends = item.event.status == status_name(Status::shutting_down);
+  if (!ours || !ends || driver_.is_at_work(item.event.sandbox_id)) return;
+  driver_.schedule(item.event.sandbox_id, kFeed);
 }
 
 Task<void> Loops::watch_for_ever() {

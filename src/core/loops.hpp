@@ -1,12 +1,16 @@
 #pragma once
-// What runs by itself: expiry, reconciliation, the engine's events. No timer holds truth: each
-// round reads the store and the engine anew.
+// What runs by itself: expiry, reconciliation, the engine's events, the store's feed. No timer
+// holds truth: each round reads the store and the engine anew.
 
 #include <string>
 #include <unordered_set>
 
+#include "async/clock.hpp"
 #include "async/task_group.hpp"
+#include "core/caretaker.hpp"
 #include "core/driver.hpp"
+#include "core/feed.hpp"
+#include "core/hosts.hpp"
 #include "core/signals.hpp"
 
 namespace matrx {
@@ -14,11 +18,15 @@ namespace matrx {
 class Loops {
  public:
   Loops(Executor executor, const CoreSettings& settings, Registry& registry, Driver& driver,
-        Signals& signals, Store& store, Runtime& runtime, Clock& clock)
+        Signals& signals, Hosts& hosts, Feed& feed, Caretaker& caretaker, Store& store,
+        Runtime& runtime, Clock& clock)
       : settings_(settings),
         registry_(registry),
         driver_(driver),
         signals_(signals),
+        hosts_(hosts),
+        feed_(feed),
+        caretaker_(caretaker),
         store_(store),
         runtime_(runtime),
         clock_(clock),
@@ -38,6 +46,8 @@ class Loops {
   Task<void> reconcile_for_ever();
   Task<void> expire_for_ever();
   Task<void> watch_for_ever();
+  void notice(const FeedItem& item);
+  Task<Result<std::vector<SandboxId>>> list_due();
   Task<void> reconcile_and_log();
   Task<Result<void>> look_at_unlisted(const Container& container,
                                       std::unordered_set<std::string>& now);
@@ -46,6 +56,9 @@ class Loops {
   Registry& registry_;
   Driver& driver_;
   Signals& signals_;
+  Hosts& hosts_;
+  Feed& feed_;
+  Caretaker& caretaker_;
   Store& store_;
   Runtime& runtime_;
   Clock& clock_;

@@ -19,14 +19,19 @@ std::string shortened(std::string text, std::size_t bytes_max) {
 
 }  // namespace
 
-Task<Result<Sandbox>> Registry::insert(Sandbox row, Actor actor) {
+Task<Result<Inserted>> Registry::insert(Sandbox row, Actor actor,
+                                        std::optional<IdempotencyKey> key) {
+  CO_TRY(now, co_await store_.now());
+  row.created_at = row.updated_at = now;
+  row.expires_at = now + seconds(row.ttl_seconds);
   NewEvent event{.type = "created", .actor = actor.text, .detail = {}};
-  CO_TRY(inserted, co_await store_.insert(std::move(row), event));
+  CO_TRY(inserted, co_await store_.insert(std::move(row), event, std::move(key)));
+  if (!inserted.is_new) co_return inserted;
   ++active_;
-  log::info("sandbox creating", {{"sandbox_id", inserted.id.text()},
-                                 {"user_id", inserted.user_id},
-                                 {"image", inserted.image},
-                                 {"ttl_seconds", inserted.ttl_seconds},
+  log::info("sandbox creating", {{"sandbox_id", inserted.row.id.text()},
+                                 {"user_id", inserted.row.user_id},
+                                 {"image", inserted.row.image},
+                                 {"ttl_seconds", inserted.row.ttl_seconds},
                                  {"actor", actor.text}});
   co_return inserted;
 }
@@ -47,7 +52,8 @@ Task<Result<Sandbox>> Registry::change(SandboxId id, Actor actor, Change change)
 Task<Result<Sandbox>> Registry::change_once(Sandbox row, Actor actor, Change change) {
   const Sandbox before = row;
   NewEvent event{.type = {}, .actor = std::move(actor.text), .detail = {}};
-  CO_TRY(wanted, change(row, event));
+  CO_TRY(now, co_await store_.now());
+  CO_TRY(wanted, change(row, event, now));
   if (!wanted) co_return row;
   if (!can_follow(before.status, row.status)) {
     co_return fail(Code::conflict, "The sandbox is " + std::string(status_name(before.status)) +
@@ -56,15 +62,15 @@ Task<Result<Sandbox>> Registry::change_once(Sandbox row, Actor actor, Change cha
   }
   if (event.type.empty()) event.type = status_name(row.status);
   event.detail = shortened(std::move(event.detail), kEventDetailBytesMax);
-  if (is_final(row.status)) row.stopped_at = clock_.now();
-  CO_TRY(updated, co_await store_.update(std::move(row), clock_.now(), event));
-  if (is_final(updated.status)) --active_;
+  if (is_final(row.status)) row.stopped_at = now;
+  CO_TRY(updated, co_await store_.update(std::move(row), now, event));
+  if (is_final(updated.status) && updated.installation == installation_) --active_;
   log_change(updated, event, before.status);
   co_return updated;
 }
 
 Task<Result<void>> Registry::recount() {
-  CO_TRY(count, co_await store_.count_active());
+  CO_TRY(count, co_await store_.count_active(installation_));
   active_ = count;
   co_return Result<void>();
 }

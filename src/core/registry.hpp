@@ -3,9 +3,9 @@
 // announced. Everything in core that changes a row goes through here.
 
 #include <functional>
+#include <optional>
 #include <string>
 
-#include "async/clock.hpp"
 #include "ports/store.hpp"
 
 namespace matrx {
@@ -17,12 +17,15 @@ struct Actor {
 
 class Registry {
  public:
-  Registry(Store& store, Clock& clock) : store_(store), clock_(clock) {}
+  Registry(Store& store, std::string installation)
+      : store_(store), installation_(std::move(installation)) {}
 
-  Task<Result<Sandbox>> insert(Sandbox row, Actor actor);
+  // Dates the row (created, expires) and adds it; see Store::insert.
+  Task<Result<Inserted>> insert(Sandbox row, Actor actor, std::optional<IdempotencyKey> key);
 
-  // What to change, given the row as it is now. Answers whether there is anything to change.
-  using Change = std::function<Result<bool>(Sandbox& row, NewEvent& event)>;
+  // What to change, given the row as it is now and the store's time. Answers whether there is
+  // anything to change.
+  using Change = std::function<Result<bool>(Sandbox& row, NewEvent& event, TimePoint now)>;
 
   // Reads the row, applies the change and writes it; where somebody else was faster it reads and
   // decides again, at most kCasTriesMax times. Returns the row as it is afterwards.
@@ -32,7 +35,8 @@ class Registry {
   // One try on a row that was read before. conflict: it has changed since.
   Task<Result<Sandbox>> change_once(Sandbox row, Actor actor, Change change);
 
-  // Sandboxes that are not final; kept in memory so that GET /health never waits.
+  // Sandboxes of this installation that are not final; kept in memory so that GET /health never
+  // waits.
   std::int64_t active() const { return active_; }
   Task<Result<void>> recount();
 
@@ -40,7 +44,7 @@ class Registry {
   void log_change(const Sandbox& row, const NewEvent& event, Status before);
 
   Store& store_;
-  Clock& clock_;
+  std::string installation_;
   std::int64_t active_ = 0;
 };
 

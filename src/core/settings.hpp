@@ -10,6 +10,7 @@ namespace matrx {
 
 struct CoreSettings {
   std::string installation;  // labels our containers; the same for ever on this host
+  std::string host_name;     // tells people where that is
   std::string image;
   std::string hot_path = "/home/agent";
   std::string cold_path = "/data/cold";
@@ -18,7 +19,8 @@ struct CoreSettings {
   int ttl_seconds_max = 86400;
   milliseconds shutdown_timeout{30'000};
   milliseconds reconcile_interval{30'000};
-  int relay_port = 49980;  // of the agent's loopback listener, for ORCHESTRATOR_URL
+  int history_retention_days = 0;  // of ended rows; 0: for ever
+  int relay_port = 49980;          // of the agent's loopback listener, for ORCHESTRATOR_URL
 };
 
 }  // namespace matrx

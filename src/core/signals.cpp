@@ -8,7 +8,8 @@
 namespace matrx {
 
 Task<Result<void>> Signals::heartbeat(SandboxId id) {
-  auto beaten = co_await store_.heartbeat(id, clock_.now());
+  CO_TRY(now, co_await store_.now());
+  auto beaten = co_await store_.heartbeat(id, now);
   if (!beaten && beaten.error().code == Code::conflict) {
     CO_TRY(row, co_await store_.get(id));
     CO_CHECK(check_usable(row));

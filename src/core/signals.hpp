@@ -4,6 +4,7 @@
 
 #include <unordered_set>
 
+#include "async/clock.hpp"
 #include "async/task_group.hpp"
 #include "core/driver.hpp"
 

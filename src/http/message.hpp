@@ -76,6 +76,8 @@ class BodyWriter {
   virtual ~BodyWriter() = default;
   // unavailable: the reader is gone. timeout: it took nothing for kWriteTimeout.
   virtual Task<Result<void>> write(std::string_view piece) = 0;
+  // True once the server is stopping: an answer without an end should come to its end now.
+  virtual bool is_stopping() const = 0;
 };
 
 using BodyStream = std::function<Task<void>(BodyWriter& writer)>;

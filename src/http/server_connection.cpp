@@ -83,6 +83,8 @@ class ServerConnection::Writer : public BodyWriter {
     co_return written;
   }
 
+  bool is_stopping() const override { return connection_.stopping_; }
+
  private:
   ServerConnection& connection_;
   bool chunked_;

@@ -1,6 +1,9 @@
 #pragma once
-// The registry. Implemented by adapters/memory and adapters/sqlite; tests/contract/store_contract
-// holds every promise made here.
+// The registry. Implemented by adapters/memory, adapters/sqlite and adapters/postgres;
+// tests/contract/store_contract holds every promise made here.
+//
+// Several orchestrators may share one store (Postgres). Each row belongs to the installation whose
+// container engine it lives on, and all times come from the store's clock: see now().
 
 #include <cstdint>
 #include <optional>
@@ -28,10 +31,40 @@ struct ListQuery {
   std::string cursor;  // next_cursor of the page before
 };
 
+// Names a request, so that it can be sent again without being done again.
+struct IdempotencyKey {
+  std::string key;
+  std::string fingerprint;  // of what was asked for: the same key must come with the same one
+};
+
+struct Inserted {
+  Sandbox row;
+  bool is_new = true;  // false: the row that this key made before
+};
+
 struct SandboxPage {
   std::vector<Sandbox> sandboxes;  // newest first: by created_at, then id
   std::int64_t total = 0;          // matching rows over all pages
   std::string next_cursor;         // empty: the last page
+};
+
+// One event of the live feed.
+struct FeedItem {
+  SandboxEvent event;
+  std::string installation;  // that the sandbox belongs to
+  std::string cursor;        // where to go on after it
+};
+
+struct FeedPage {
+  std::vector<FeedItem> items;  // in an order that never changes
+  std::string cursor;           // where to go on after the page
+};
+
+// An orchestrator as the others see it.
+struct Host {
+  std::string installation;
+  std::string name;  // for people: where to look
+  TimePoint last_seen_at;
 };
 
 // Errors of every method: unavailable = the database does not answer; internal = it holds
@@ -44,9 +77,15 @@ class Store {
   virtual Task<Result<void>> open() = 0;
   virtual Task<Result<void>> ping() = 0;
 
+  // The one clock of all orchestrators that share this store. Their own may differ.
+  virtual Task<Result<TimePoint>> now() = 0;
+
   // Adds the row with version 1, durably: after a crash of the machine it is still there.
-  // conflict: the id exists.
-  virtual Task<Result<Sandbox>> insert(Sandbox sandbox, NewEvent event) = 0;
+  // With a key that was used within kIdempotencyWindow, adds nothing and answers the row that it
+  // made; a row that failed does not count, so that a failed create can be tried again.
+  // conflict: the id exists, or the key came with another fingerprint.
+  virtual Task<Result<Inserted>> insert(Sandbox sandbox, NewEvent event,
+                                        std::optional<IdempotencyKey> key) = 0;
 
   // not_found: no such row.
   virtual Task<Result<Sandbox>> get(SandboxId id) = 0;
@@ -71,13 +110,44 @@ class Store {
   virtual Task<Result<std::vector<SandboxId>>> list_due(std::string installation, TimePoint now,
                                                         int limit) = 0;
 
-  virtual Task<Result<std::int64_t>> count_active() = 0;
+  virtual Task<Result<std::int64_t>> count_active(std::string installation) = 0;
 
   // The history of one sandbox, oldest first, at most kEventsMax (the newest). Empty: unknown id.
   virtual Task<Result<std::vector<SandboxEvent>>> events(SandboxId id) = 0;
 
   // Adds an event without a change of the row.
   virtual Task<Result<void>> append_event(SandboxId id, TimePoint at, NewEvent event) = 0;
+
+  // --- The live feed: the events of all sandboxes, each exactly once, none skipped ---
+
+  // What came after the cursor, oldest first. An empty cursor means the end: no items, and a
+  // cursor from which to go on. invalid: the cursor is not one of this store's; begin anew.
+  virtual Task<Result<FeedPage>> feed(std::string after, int limit) = 0;
+
+  // Returns when there may be something new since it was last called, at the latest after `limit`.
+  // For one caller.
+  virtual Task<void> wait_for_feed(milliseconds limit) = 0;
+
+  // --- Several orchestrators ---
+
+  // Says that this installation's orchestrator is alive now.
+  virtual Task<Result<void>> announce(std::string installation, std::string host_name) = 0;
+
+  // Nothing: it has never been announced.
+  virtual Task<Result<std::optional<Host>>> host(std::string installation) = 0;
+
+  // True where the holder has the lease, new or renewed, for that long; false: somebody else has.
+  virtual Task<Result<bool>> take_lease(std::string name, std::string holder,
+                                        milliseconds duration) = 0;
+
+  // Rows that are not final, whose time was over at `due`, of hosts that have not been announced
+  // since `silent_since`: nobody looks after them. At most `limit`.
+  virtual Task<Result<std::vector<Sandbox>>> list_deserted(TimePoint due, TimePoint silent_since,
+                                                           int limit) = 0;
+
+  // Forgets rows that ended before that, with their history, at most `limit` of them, and
+  // idempotency keys older than their window. Answers how many rows.
+  virtual Task<Result<int>> prune(TimePoint ended_before, int limit) = 0;
 };
 
 }  // namespace matrx

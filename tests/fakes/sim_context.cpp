@@ -33,14 +33,17 @@ bool SimClock::wake_next(TimePoint limit) {
   return true;
 }
 
-void SimContext::run_virtual(SimClock& clock, TimePoint until,
-                             const std::function<bool()>& stop_if) {
+void run_virtual(const std::vector<SimContext*>& contexts, SimClock& clock, TimePoint until,
+                 const std::function<bool()>& stop_if) {
   for (;;) {
-    restart();
-    while (poll_one() > 0) {
+    bool busy = false;
+    for (SimContext* context : contexts) {
+      context->restart();
+      if (context->poll_one() == 0) continue;
+      busy = true;
       if (stop_if()) return;
     }
-    if (!clock.wake_next(until)) break;
+    if (!busy && !clock.wake_next(until)) break;
   }
   clock.move_to(until);
 }

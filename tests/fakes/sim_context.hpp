@@ -5,6 +5,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <functional>
 #include <map>
+#include <vector>
 
 #include "async/clock.hpp"
 
@@ -39,11 +40,24 @@ class SimContext : public asio::io_context {
  public:
   SimContext() : asio::io_context(1) {}
   void kill() { shutdown(); }
+};
 
-  // Runs until nothing is left to do before `until`, or until stop_if() says so.
-  void run_virtual(
-      SimClock& clock, TimePoint until,
-      const std::function<bool()>& stop_if = [] { return false; });
+// Runs all of them, turn by turn, until nothing is left to do before `until`, or until stop_if()
+// says so.
+void run_virtual(
+    const std::vector<SimContext*>& contexts, SimClock& clock, TimePoint until,
+    const std::function<bool()>& stop_if = [] { return false; });
+
+// A clock that goes wrong: as far from the right time as its offset.
+class SkewedClock : public Clock {
+ public:
+  SkewedClock(SimClock& right, milliseconds offset) : right_(right), offset_(offset) {}
+  TimePoint now() const override { return right_.now() + offset_; }
+  Task<void> sleep(milliseconds duration) override { return right_.sleep(duration); }
+
+ private:
+  SimClock& right_;
+  milliseconds offset_;
 };
 
 }  // namespace matrx

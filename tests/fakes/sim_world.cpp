@@ -6,7 +6,8 @@ namespace matrx {
 namespace {
 
 constexpr auto kPoll = milliseconds(200);  // how quickly a fake notices that a container ended
-constexpr auto kWatchPoll = milliseconds(20);
+constexpr auto kWatchPoll = milliseconds(100);
+constexpr auto kFeedPollSim = milliseconds(250);
 
 std::unexpected<Error> engine_lost() {
   return fail(Code::unavailable, "The container engine cannot be reached.");
@@ -42,6 +43,12 @@ Task<Result<T>> SimRuntime::disturbed(std::function<Result<T>()> act) {
   co_return result;
 }
 
+SimContainer* SimRuntime::find(const SandboxId& id) {
+  const auto found = world_.containers.find(id);
+  const bool ours = found != world_.containers.end() && found->second.installation == installation_;
+  return ours ? &found->second : nullptr;
+}
+
 Task<Result<void>> SimRuntime::prepare() {
   return disturbed<void>([] { return Result<void>(); });
 }
@@ -55,6 +62,7 @@ Task<Result<std::string>> SimRuntime::create(const ContainerSpec& spec) {
     const auto [at, added] = world_.containers.try_emplace(id);
     if (added) {
       at->second.id = id;
+      at->second.installation = installation_;
       at->second.container_id = "container-" + std::to_string(++world_.created_count);
       at->second.agent_works = !world_.chance(world_.faults.agent_never_ready);
     }
@@ -64,15 +72,16 @@ Task<Result<std::string>> SimRuntime::create(const ContainerSpec& spec) {
 
 Task<Result<void>> SimRuntime::start(const SandboxId& id) {
   return disturbed<void>([this, id]() -> Result<void> {
-    const auto found = world_.containers.find(id);
-    if (found == world_.containers.end()) return fail(Code::not_found, "No such container.");
-    found->second.state = ContainerState::running;
+    SimContainer* container = find(id);
+    if (container == nullptr) return fail(Code::not_found, "No such container.");
+    container->state = ContainerState::running;
     return {};
   });
 }
 
 Task<Result<void>> SimRuntime::remove(const SandboxId& id) {
   return disturbed<void>([this, id]() -> Result<void> {
+    if (find(id) == nullptr) return {};
     world_.end_container(id, 137);
     world_.containers.erase(id);
     return {};
@@ -81,9 +90,9 @@ Task<Result<void>> SimRuntime::remove(const SandboxId& id) {
 
 Task<Result<std::optional<Container>>> SimRuntime::inspect(const SandboxId& id) {
   return disturbed<std::optional<Container>>([this, id]() -> Result<std::optional<Container>> {
-    const auto found = world_.containers.find(id);
-    if (found == world_.containers.end()) return std::optional<Container>();
-    const SimContainer& c = found->second;
+    const SimContainer* found = find(id);
+    if (found == nullptr) return std::optional<Container>();
+    const SimContainer& c = *found;
     return Container{.container_id = c.container_id,
                      .sandbox_id = c.id,
                      .state = c.state,
@@ -95,6 +104,7 @@ Task<Result<std::vector<Container>>> SimRuntime::list() {
   return disturbed<std::vector<Container>>([this]() -> Result<std::vector<Container>> {
     std::vector<Container> all;
     for (const auto& [id, c] : world_.containers) {
+      if (c.installation != installation_) continue;
       all.push_back({.container_id = c.container_id, .sandbox_id = id, .state = c.state});
     }
     return all;
@@ -123,6 +133,7 @@ Task<Result<void>> SimRuntime::watch(std::function<void()> connected,
 SimContainer* SimGuest::alive(const SandboxId& id) {
   const auto found = world_.containers.find(id);
   if (found == world_.containers.end()) return nullptr;
+  if (found->second.installation != installation_) return nullptr;
   const bool up = found->second.state == ContainerState::running && found->second.agent_works;
   return up ? &found->second : nullptr;
 }
@@ -185,13 +196,20 @@ Task<Result<T>> SimStore::disturbed(Task<Result<T>> act) {
 
 Task<Result<void>> SimStore::open() { return world_.rows.open(); }
 Task<Result<void>> SimStore::ping() { return world_.rows.ping(); }
-Task<Result<Sandbox>> SimStore::insert(Sandbox sandbox, NewEvent event) {
-  return disturbed(world_.rows.insert(std::move(sandbox), std::move(event)));
+Task<Result<TimePoint>> SimStore::now() { return disturbed(world_.rows.now()); }
+Task<Result<Inserted>> SimStore::insert(Sandbox sandbox, NewEvent event,
+                                        std::optional<IdempotencyKey> key) {
+  return disturbed(world_.rows.insert(std::move(sandbox), std::move(event), std::move(key)));
 }
 Task<Result<Sandbox>> SimStore::get(SandboxId id) {
   return disturbed(world_.rows.get(std::move(id)));
 }
 Task<Result<Sandbox>> SimStore::update(Sandbox sandbox, TimePoint at, NewEvent event) {
+  const auto container = world_.containers.find(sandbox.id);
+  const bool runs =
+      container != world_.containers.end() && container->second.state == ContainerState::running;
+  // Nobody can see the containers of a host that is silent; that is for the caretaker to decide.
+  if (runs && event.type == "lost" && event.actor != "loop:caretaker") ++world_.wrongly_lost;
   return disturbed(world_.rows.update(std::move(sandbox), at, std::move(event)));
 }
 Task<Result<void>> SimStore::heartbeat(SandboxId id, TimePoint at) {
@@ -207,12 +225,37 @@ Task<Result<std::vector<SandboxId>>> SimStore::list_due(std::string installation
                                                         int limit) {
   return disturbed(world_.rows.list_due(std::move(installation), now, limit));
 }
-Task<Result<std::int64_t>> SimStore::count_active() { return world_.rows.count_active(); }
+Task<Result<std::int64_t>> SimStore::count_active(std::string installation) {
+  return world_.rows.count_active(std::move(installation));
+}
 Task<Result<std::vector<SandboxEvent>>> SimStore::events(SandboxId id) {
   return disturbed(world_.rows.events(std::move(id)));
 }
 Task<Result<void>> SimStore::append_event(SandboxId id, TimePoint at, NewEvent event) {
   return disturbed(world_.rows.append_event(std::move(id), at, std::move(event)));
+}
+Task<Result<FeedPage>> SimStore::feed(std::string after, int limit) {
+  return disturbed(world_.rows.feed(std::move(after), limit));
+}
+Task<void> SimStore::wait_for_feed(milliseconds limit) {
+  return clock_.sleep(std::min(limit, kFeedPollSim));
+}
+Task<Result<void>> SimStore::announce(std::string installation, std::string host_name) {
+  return disturbed(world_.rows.announce(std::move(installation), std::move(host_name)));
+}
+Task<Result<std::optional<Host>>> SimStore::host(std::string installation) {
+  return disturbed(world_.rows.host(std::move(installation)));
+}
+Task<Result<bool>> SimStore::take_lease(std::string name, std::string holder,
+                                        milliseconds duration) {
+  return disturbed(world_.rows.take_lease(std::move(name), std::move(holder), duration));
+}
+Task<Result<std::vector<Sandbox>>> SimStore::list_deserted(TimePoint due, TimePoint silent_since,
+                                                           int limit) {
+  return disturbed(world_.rows.list_deserted(due, silent_since, limit));
+}
+Task<Result<int>> SimStore::prune(TimePoint ended_before, int limit) {
+  return disturbed(world_.rows.prune(ended_before, limit));
 }
 
 }  // namespace matrx

@@ -8,7 +8,7 @@
 #include <string>
 
 #include "adapters/memory/memory_store.hpp"
-#include "async/clock.hpp"
+#include "fakes/sim_context.hpp"
 #include "ports/guest.hpp"
 #include "ports/runtime.hpp"
 
@@ -26,6 +26,7 @@ struct SimFaults {
 
 struct SimContainer {
   SandboxId id;
+  std::string installation;  // whose engine it is on
   std::string container_id;
   ContainerState state = ContainerState::created;
   int exit_code = 0;
@@ -49,16 +50,19 @@ struct SimWorld {
 
   std::mt19937_64 random;
   SimFaults faults;
-  MemoryStore rows;
+  SimClock clock{from_unix_ms(1'700'000'000'000)};  // the right time, and the store's
+  MemoryStore rows{clock};
   std::map<SandboxId, SimContainer> containers;
   std::vector<SandboxId> ended_events;  // ends, in order; each watcher reads from where it began
   std::int64_t created_count = 0;
+  int wrongly_lost = 0;  // rows that were marked lost while their container was running
 };
 
 // The three ports onto that world, for one life of an orchestrator.
 class SimRuntime : public Runtime {
  public:
-  SimRuntime(SimWorld& world, Clock& clock) : world_(world), clock_(clock) {}
+  SimRuntime(SimWorld& world, Clock& clock, std::string installation)
+      : world_(world), clock_(clock), installation_(std::move(installation)) {}
 
   Task<Result<void>> prepare() override;
   Task<Result<void>> ping() override;
@@ -73,14 +77,17 @@ class SimRuntime : public Runtime {
  private:
   template <class T>
   Task<Result<T>> disturbed(std::function<Result<T>()> act);
+  SimContainer* find(const SandboxId& id);  // on this engine
 
   SimWorld& world_;
   Clock& clock_;
+  std::string installation_;
 };
 
 class SimGuest : public Guest {
  public:
-  SimGuest(SimWorld& world, Clock& clock) : world_(world), clock_(clock) {}
+  SimGuest(SimWorld& world, Clock& clock, std::string installation)
+      : world_(world), clock_(clock), installation_(std::move(installation)) {}
 
   Task<Result<void>> wait_ready(const SandboxId& id, milliseconds limit) override;
   // A command of digits sleeps that many milliseconds; others answer at once.
@@ -94,6 +101,7 @@ class SimGuest : public Guest {
 
   SimWorld& world_;
   Clock& clock_;
+  std::string installation_;
 };
 
 class SimStore : public Store {
@@ -102,7 +110,9 @@ class SimStore : public Store {
 
   Task<Result<void>> open() override;
   Task<Result<void>> ping() override;
-  Task<Result<Sandbox>> insert(Sandbox sandbox, NewEvent event) override;
+  Task<Result<TimePoint>> now() override;
+  Task<Result<Inserted>> insert(Sandbox sandbox, NewEvent event,
+                                std::optional<IdempotencyKey> key) override;
   Task<Result<Sandbox>> get(SandboxId id) override;
   Task<Result<Sandbox>> update(Sandbox sandbox, TimePoint at, NewEvent event) override;
   Task<Result<void>> heartbeat(SandboxId id, TimePoint at) override;
@@ -110,9 +120,18 @@ class SimStore : public Store {
   Task<Result<std::vector<Sandbox>>> list_active(std::string installation) override;
   Task<Result<std::vector<SandboxId>>> list_due(std::string installation, TimePoint now,
                                                 int limit) override;
-  Task<Result<std::int64_t>> count_active() override;
+  Task<Result<std::int64_t>> count_active(std::string installation) override;
   Task<Result<std::vector<SandboxEvent>>> events(SandboxId id) override;
   Task<Result<void>> append_event(SandboxId id, TimePoint at, NewEvent event) override;
+  Task<Result<FeedPage>> feed(std::string after, int limit) override;
+  Task<void> wait_for_feed(milliseconds limit) override;
+  Task<Result<void>> announce(std::string installation, std::string host_name) override;
+  Task<Result<std::optional<Host>>> host(std::string installation) override;
+  Task<Result<bool>> take_lease(std::string name, std::string holder,
+                                milliseconds duration) override;
+  Task<Result<std::vector<Sandbox>>> list_deserted(TimePoint due, TimePoint silent_since,
+                                                   int limit) override;
+  Task<Result<int>> prune(TimePoint ended_before, int limit) override;
 
  private:
   template <class T>

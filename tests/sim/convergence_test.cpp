@@ -1,5 +1,6 @@
 // The promise of the house, under every kind of trouble that a seed can think of: whatever crashes,
-// is late, fails or loses its answer, the registry and the containers come to agree again.
+// is late, fails or loses its answer, with one orchestrator or two on one registry, whose clocks
+// are wrong: the registry and the containers come to agree again.
 //
 // MATRX_SIM_SEED=N runs one seed; MATRX_SIM_SEEDS=N how many each shard runs (default 100).
 
@@ -20,16 +21,17 @@ constexpr int kSeedsDefault = 100;  // per shard
 
 class Simulation {
  public:
-  explicit Simulation(std::uint64_t seed) : world_(seed), seed_(seed) {}
+  explicit Simulation(std::uint64_t seed) : world_(seed), seed_(seed) {
+    hosts_.resize(world_.chance(0.5) ? 2 : 1);
+  }
 
   void run() {
-    begin_life();
+    for (std::size_t host = 0; host < hosts_.size(); ++host) begin_life(host);
     const int acts = world_.number(10, 40);
     for (int act = 0; act < acts && !testing::Test::HasFailure(); ++act) {
       disturb();
       one_act();
-      life_->run_for(milliseconds(world_.number(0, 4000)));
-      now_ = life_->clock().now();
+      run_for(milliseconds(world_.number(0, 4000)));
       check_always();
     }
     settle();
@@ -37,9 +39,27 @@ class Simulation {
   }
 
  private:
-  void begin_life() {
-    life_.reset();
-    life_ = std::make_unique<OrchestratorLife>(world_, now_, seed_ * 1000 + ++lives_);
+  using Life = std::unique_ptr<OrchestratorLife>;
+
+  // A new life, with a clock that is wrong in its own way.
+  void begin_life(std::size_t host) {
+    hosts_[host].reset();
+    OrchestratorLife::Options options;
+    options.installation = "inst-" + std::to_string(host);
+    options.clock_offset = milliseconds(world_.number(-600'000, 600'000));
+    hosts_[host] = std::make_unique<OrchestratorLife>(world_, seed_ * 1000 + ++lives_, options);
+  }
+
+  void run_for(milliseconds duration) {
+    std::vector<SimContext*> contexts;
+    for (const Life& life : hosts_) {
+      if (life) contexts.push_back(&life->context());
+    }
+    run_virtual(contexts, world_.clock, world_.clock.now() + duration);
+  }
+
+  std::size_t any_host() {
+    return static_cast<std::size_t>(world_.number(0, static_cast<int>(hosts_.size()) - 1));
   }
 
   // New odds, now and then.
@@ -56,20 +76,41 @@ class Simulation {
   }
 
   void one_act() {
-    switch (world_.number(0, 9)) {
+    const std::size_t host = any_host();
+    const int act = world_.number(0, 11);
+    if (act >= 8 && act <= 9) {
+      // Not at a resting point: in the middle of whatever is going on.
+      run_for(milliseconds(world_.number(0, 200)));
+      begin_life(host);
+      return;
+    }
+    if (!hosts_[host]) begin_life(host);
+    if (act <= 7 || act == 10) client_act(act, *hosts_[host]);
+    if (act == 11 && world_.chance(0.2)) {
+      hosts_[host].reset();  // stays away for a while
+      run_for(seconds(world_.chance(0.2) ? 600 : 20));
+    }
+  }
+
+  // What somebody asks of any of the orchestrators, or does to a container.
+  void client_act(int act, OrchestratorLife& at) {
+    switch (act) {
       case 0:
       case 1:
+        at.spawn(create(at.core(), std::nullopt));
+        break;
       case 2:
-        life_->spawn(create());
+        at.spawn(
+            create(at.core(), IdempotencyKey{"key-" + std::to_string(world_.number(0, 3)), "f"}));
         break;
       case 3:
-        life_->spawn(exec(any_id()));
+        at.spawn(exec(at.core(), any_id()));
         break;
       case 4:
-        life_->spawn(destroy(any_id(), true));
+        at.spawn(destroy(at.core(), any_id(), true));
         break;
       case 5:
-        life_->spawn(destroy(any_id(), false));
+        at.spawn(destroy(at.core(), any_id(), false));
         break;
       case 6:
         signal(any_id());
@@ -77,38 +118,47 @@ class Simulation {
       case 7:
         world_.end_container(any_id(), 1);
         break;
-      case 8:
-      case 9:
-        // Not at a resting point: in the middle of whatever is going on.
-        life_->run_for(milliseconds(world_.number(0, 200)));
-        now_ = life_->clock().now();
-        begin_life();
-        break;
       default:
+        at.spawn(extend(at.core(), any_id()));
         break;
     }
   }
 
-  Task<void> create() {
+  Task<void> create(Core& core, std::optional<IdempotencyKey> key) {
     CreateSpec spec;
     spec.user_id = "user";
     spec.ttl_seconds = world_.number(1, 60);
-    const auto created = co_await life_->core().create(std::move(spec), {"sim"});
-    if (created) EXPECT_EQ(created->status, Status::ready);
+    spec.idempotency_key = key;
+    const auto created = co_await core.create(std::move(spec), {"sim"});
+    if (!created) co_return;
+    if (!key) {
+      EXPECT_EQ(created->status, Status::ready);
+    } else {
+      const auto [known, is_new] = made_by_key_.emplace(key->key, created->id);
+      EXPECT_EQ(known->second, created->id) << "one key, two sandboxes";
+    }
   }
 
-  Task<void> exec(SandboxId id) {
+  Task<void> exec(Core& core, SandboxId id) {
     ExecSpec spec;
     spec.command = std::to_string(world_.number(0, 5000));
-    const auto outcome = co_await life_->core().exec(id, std::move(spec), {"sim"});
+    const auto outcome = co_await core.exec(id, std::move(spec), {"sim"});
     if (outcome) EXPECT_EQ(outcome->exit_code, 0);
   }
 
-  Task<void> destroy(SandboxId id, bool graceful) {
-    const auto gone =
-        co_await life_->core().destroy(id, graceful, StopReason::user_requested, {"sim"});
+  Task<void> extend(Core& core, SandboxId id) {
+    const auto extended = co_await core.extend(id, seconds(world_.number(1, 120)), {"sim"});
+    if (extended) promised_[id] = std::max(promised_[id], extended->expires_at);
+  }
+
+  Task<void> destroy(Core& core, SandboxId id, bool graceful) {
+    const auto gone = co_await core.destroy(id, graceful, StopReason::user_requested, {"sim"});
     if (gone) {
-      EXPECT_FALSE(world_.containers.contains(id)) << "destroy said done, the container is there";
+      const auto row = run_task(world_.rows.get(id));
+      // One of another host that failed or was lost is final before its own host cleans up.
+      const bool cleaned = row && row->stop_reason == StopReason::user_requested;
+      EXPECT_FALSE(cleaned && world_.containers.contains(id))
+          << "destroy said done, the container is there";
       destroyed_.insert(id);
     }
   }
@@ -138,12 +188,19 @@ class Simulation {
 
   // What holds at every moment.
   void check_always() {
+    EXPECT_EQ(world_.wrongly_lost, 0) << "a sandbox was marked lost whose container was running";
     for (const auto& [id, container] : world_.containers) {
-      EXPECT_TRUE(run_task(world_.rows.get(id)).has_value()) << "container without a row";
+      const auto row = run_task(world_.rows.get(id));
+      EXPECT_TRUE(row.has_value()) << "container without a row";
+      if (row) EXPECT_EQ(row->installation, container.installation);
     }
     for (const Sandbox& row : all_rows()) {
+      EXPECT_GE(row.expires_at, promised_[row.id]) << "a renewal was taken back";
       if (is_final(row.status)) {
         EXPECT_TRUE(row.stop_reason && row.stopped_at) << "ended without a reason or a time";
+        const bool early =
+            row.stop_reason == StopReason::expired && row.stopped_at < row.expires_at;
+        EXPECT_FALSE(early) << row.id.text() << " expired before its time";
         const auto [known, is_new] = final_versions_.emplace(row.id, row.version);
         EXPECT_EQ(known->second, row.version) << "a final row has changed";
       }
@@ -154,9 +211,8 @@ class Simulation {
   // The trouble ends; within one minute everything is where it should be.
   void settle() {
     world_.faults = {};
-    begin_life();
-    life_->run_for(std::chrono::seconds(60));
-    now_ = life_->clock().now();
+    for (std::size_t host = 0; host < hosts_.size(); ++host) begin_life(host);
+    run_for(std::chrono::seconds(60));
   }
 
   void check_settled() {
@@ -171,7 +227,8 @@ class Simulation {
         EXPECT_TRUE(is_usable(row.status)) << what << ": stuck";
         EXPECT_TRUE(exists && container->second.state == ContainerState::running)
             << what << " without a running container";
-        EXPECT_GT(row.expires_at, now_ - std::chrono::seconds(15)) << what << ": overdue";
+        EXPECT_GT(row.expires_at, world_.clock.now() - std::chrono::seconds(15))
+            << what << ": overdue";
       }
       check_history(row);
     }
@@ -192,11 +249,12 @@ class Simulation {
 
   SimWorld world_;
   std::uint64_t seed_;
-  TimePoint now_ = from_unix_ms(1'700'000'000'000);
-  std::unique_ptr<OrchestratorLife> life_;
+  std::vector<Life> hosts_;
   std::uint64_t lives_ = 0;
   std::set<SandboxId> destroyed_;
   std::map<SandboxId, std::int64_t> final_versions_;
+  std::map<SandboxId, TimePoint> promised_;
+  std::map<std::string, SandboxId> made_by_key_;
 };
 
 int number_from_environment(const char* name, int fallback) {

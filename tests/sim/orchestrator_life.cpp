@@ -3,26 +3,29 @@
 namespace matrx {
 namespace {
 
-CoreSettings sim_settings() {
+CoreSettings sim_settings(const OrchestratorLife::Options& options) {
   CoreSettings settings;
-  settings.installation = kSimInstallation;
+  settings.installation = options.installation;
+  settings.host_name = "host of " + options.installation;
   settings.image = "sim";
   settings.shutdown_timeout = std::chrono::seconds(5);
   settings.reconcile_interval = std::chrono::seconds(10);
+  settings.history_retention_days = options.history_retention_days;
   return settings;
 }
 
 }  // namespace
 
-OrchestratorLife::OrchestratorLife(SimWorld& world, TimePoint now, std::uint64_t seed)
-    : context_(std::make_unique<SimContext>()),
-      clock_(std::make_unique<SimClock>(now)),
+OrchestratorLife::OrchestratorLife(SimWorld& world, std::uint64_t seed, const Options& options)
+    : world_(world),
+      context_(std::make_unique<SimContext>()),
+      clock_(world.clock, options.clock_offset),
       random_(seed),
-      store_(world, *clock_),
-      runtime_(world, *clock_),
-      guest_(world, *clock_),
-      core_(std::make_unique<Core>(context_->get_executor(), sim_settings(), store_, runtime_,
-                                   guest_, *clock_, random_)),
+      store_(world, clock_),
+      runtime_(world, clock_, options.installation),
+      guest_(world, clock_, options.installation),
+      core_(std::make_unique<Core>(context_->get_executor(), sim_settings(options), store_,
+                                   runtime_, guest_, clock_, random_)),
       clients_(context_->get_executor()) {
   core_->start();
 }
@@ -30,7 +33,7 @@ OrchestratorLife::OrchestratorLife(SimWorld& world, TimePoint now, std::uint64_t
 OrchestratorLife::~OrchestratorLife() { context_->kill(); }
 
 void OrchestratorLife::run_for(milliseconds duration) {
-  context_->run_virtual(*clock_, clock_->now() + duration);
+  run_virtual({context_.get()}, world_.clock, world_.clock.now() + duration);
 }
 
 }  // namespace matrx

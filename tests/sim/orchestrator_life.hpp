@@ -11,7 +11,14 @@ inline constexpr const char* kSimInstallation = "inst-sim";
 
 class OrchestratorLife {
  public:
-  OrchestratorLife(SimWorld& world, TimePoint now, std::uint64_t seed);
+  struct Options {
+    std::string installation = kSimInstallation;
+    milliseconds clock_offset{0};
+    int history_retention_days = 0;
+  };
+  OrchestratorLife(SimWorld& world, std::uint64_t seed)
+      : OrchestratorLife(world, seed, Options{}) {}
+  OrchestratorLife(SimWorld& world, std::uint64_t seed, const Options& options);
   ~OrchestratorLife();  // kill -9
 
   void run_for(milliseconds duration);
@@ -25,17 +32,19 @@ class OrchestratorLife {
       out.emplace(co_await std::move(t));
     };
     spawn(wrapped(std::move(task), result));
-    context_->run_virtual(*clock_, TimePoint::max(), [&] { return result.has_value(); });
+    run_virtual({context_.get()}, world_.clock, TimePoint::max(),
+                [&] { return result.has_value(); });
     return std::move(result).value();
   }
 
   Core& core() { return *core_; }
-  SimClock& clock() { return *clock_; }
+  SimContext& context() { return *context_; }
 
  private:
   // Destroyed from the bottom up, after kill() has ended every coroutine.
+  SimWorld& world_;
   std::unique_ptr<SimContext> context_;
-  std::unique_ptr<SimClock> clock_;
+  SkewedClock clock_;
   SeededRandom random_;
   SimStore store_;
   SimRuntime runtime_;

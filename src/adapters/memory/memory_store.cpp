@@ -24,18 +24,45 @@ bool is_newer(const Sandbox& a, const Sandbox& b) {
 }
 
 std::unexpected<Error> unknown() { return fail(Code::not_found, "There is no such sandbox."); }
+std::unexpected<Error> key_taken() {
+  return fail(Code::conflict, "This idempotency key was used for another request.");
+}
 
 }  // namespace
+
+MemoryStore::MemoryStore(const Clock& clock)
+    : clock_(clock), life_(std::to_string(to_unix_ms(clock.now()))) {}
 
 Task<Result<void>> MemoryStore::open() { co_return Result<void>(); }
 Task<Result<void>> MemoryStore::ping() { co_return Result<void>(); }
 
-Task<Result<Sandbox>> MemoryStore::insert(Sandbox sandbox, NewEvent event) {
+Task<Result<TimePoint>> MemoryStore::now() { co_return clock_.now(); }
+
+Task<Result<Inserted>> MemoryStore::insert(Sandbox sandbox, NewEvent event,
+                                           std::optional<IdempotencyKey> key) {
+  if (key) {
+    if (const Sandbox* made = find_claimed(key->key)) {
+      if (claims_[key->key].fingerprint != key->fingerprint) co_return key_taken();
+      co_return Inserted{*made, false};
+    }
+  }
   sandbox.version = 1;
   const auto [at, added] = entries_.emplace(sandbox.id, Entry{sandbox, {}});
   if (!added) co_return fail(Code::conflict, "The sandbox exists already.");
   append(at->second, sandbox.created_at, std::move(event));
-  co_return sandbox;
+  if (key) claims_[key->key] = {key->fingerprint, sandbox.id, clock_.now()};
+  co_return Inserted{sandbox, true};
+}
+
+// The row that the key has made, where that still counts.
+const Sandbox* MemoryStore::find_claimed(const std::string& key) const {
+  const auto claim = claims_.find(key);
+  if (claim == claims_.end() || claim->second.at + kIdempotencyWindow <= clock_.now()) {
+    return nullptr;
+  }
+  const auto made = entries_.find(claim->second.id);
+  if (made == entries_.end() || made->second.row.status == Status::failed) return nullptr;
+  return &made->second.row;
 }
 
 Task<Result<Sandbox>> MemoryStore::get(SandboxId id) {
@@ -126,9 +153,11 @@ Task<Result<std::vector<SandboxId>>> MemoryStore::list_due(std::string installat
   co_return ids;
 }
 
-Task<Result<std::int64_t>> MemoryStore::count_active() {
-  co_return std::ranges::count_if(
-      entries_, [](const auto& pair) { return !is_final(pair.second.row.status); });
+Task<Result<std::int64_t>> MemoryStore::count_active(std::string installation) {
+  co_return std::ranges::count_if(entries_, [&](const auto& pair) {
+    const Sandbox& row = pair.second.row;
+    return !is_final(row.status) && row.installation == installation;
+  });
 }
 
 Task<Result<std::vector<SandboxEvent>>> MemoryStore::events(SandboxId id) {
@@ -144,6 +173,82 @@ Task<Result<void>> MemoryStore::append_event(SandboxId id, TimePoint at, NewEven
   co_return Result<void>();
 }
 
+Task<Result<FeedPage>> MemoryStore::feed(std::string after, int limit) {
+  FeedPage page{.items = {}, .cursor = cursor_at(last_event_id_)};
+  if (after.empty()) co_return page;
+  const auto dot = after.find('.');
+  std::int64_t last = -1;
+  const char* end = after.data() + after.size();
+  if (dot != std::string::npos && after.substr(0, dot) == life_) {
+    std::from_chars(after.data() + dot + 1, end, last);
+  }
+  const std::int64_t oldest = feed_.empty() ? last_event_id_ : feed_.front().event.event_id - 1;
+  if (last < oldest || last > last_event_id_) {
+    co_return fail(Code::invalid, "The cursor is not one of this feed, or too old.");
+  }
+  for (auto at = feed_.begin() + (last - oldest); at != feed_.end(); ++at) {
+    if (page.items.size() == static_cast<std::size_t>(limit)) break;
+    page.items.push_back(*at);
+  }
+  page.cursor = page.items.empty() ? std::move(after) : page.items.back().cursor;
+  co_return page;
+}
+
+Task<void> MemoryStore::wait_for_feed(milliseconds limit) { return appended_.wait(limit); }
+
+std::string MemoryStore::cursor_at(std::int64_t event_id) const {
+  return life_ + "." + std::to_string(event_id);
+}
+
+Task<Result<void>> MemoryStore::announce(std::string installation, std::string host_name) {
+  hosts_[installation] = {installation, std::move(host_name), clock_.now()};
+  co_return Result<void>();
+}
+
+Task<Result<std::optional<Host>>> MemoryStore::host(std::string installation) {
+  const auto found = hosts_.find(installation);
+  if (found == hosts_.end()) co_return std::optional<Host>();
+  co_return std::optional<Host>(found->second);
+}
+
+Task<Result<bool>> MemoryStore::take_lease(std::string name, std::string holder,
+                                           milliseconds duration) {
+  Lease& lease = leases_[name];
+  if (lease.holder != holder && lease.expires_at > clock_.now()) co_return false;
+  lease = {std::move(holder), clock_.now() + duration};
+  co_return true;
+}
+
+Task<Result<std::vector<Sandbox>>> MemoryStore::list_deserted(TimePoint due, TimePoint silent_since,
+                                                              int limit) {
+  std::vector<Sandbox> rows;
+  for (const auto& [id, entry] : entries_) {
+    if (rows.size() == static_cast<std::size_t>(limit)) break;
+    const Sandbox& row = entry.row;
+    if (is_final(row.status) || row.expires_at > due) continue;
+    const auto host = hosts_.find(row.installation);
+    if (host == hosts_.end() || host->second.last_seen_at <= silent_since) rows.push_back(row);
+  }
+  co_return rows;
+}
+
+Task<Result<int>> MemoryStore::prune(TimePoint ended_before, int limit) {
+  std::erase_if(claims_, [this](const auto& pair) {
+    return pair.second.at + kIdempotencyWindow <= clock_.now();
+  });
+  int pruned = 0;
+  while (pruned < limit && !ended_.empty()) {
+    const auto oldest = entries_.find(ended_.front());
+    if (oldest != entries_.end()) {
+      if (oldest->second.row.stopped_at.value_or(ended_before) >= ended_before) break;
+      entries_.erase(oldest);
+      ++pruned;
+    }
+    ended_.pop_front();
+  }
+  co_return pruned;
+}
+
 void MemoryStore::append(Entry& entry, TimePoint at, NewEvent event) {
   entry.events.push_back({.event_id = ++last_event_id_,
                           .sandbox_id = entry.row.id,
@@ -152,13 +257,16 @@ void MemoryStore::append(Entry& entry, TimePoint at, NewEvent event) {
                           .status = std::string(status_name(entry.row.status)),
                           .actor = std::move(event.actor),
                           .detail = std::move(event.detail)});
+  feed_.push_back({entry.events.back(), entry.row.installation, cursor_at(last_event_id_)});
+  if (feed_.size() > kFeedMemoryEventsMax) feed_.pop_front();
   if (entry.events.size() > kEventsMax) entry.events.erase(entry.events.begin());
+  appended_.ring();
 }
 
 void MemoryStore::drop_oldest_ended() {
   if (ended_.size() <= kEndedMax) return;
   entries_.erase(ended_.front());
-  ended_.erase(ended_.begin());
+  ended_.pop_front();
 }
 
 }  // namespace matrx

@@ -1,18 +1,25 @@
 #pragma once
 // The registry in memory: for trying things out and for tests. Ends with the process.
 
+#include <deque>
 #include <map>
 #include <vector>
 
+#include "async/bell.hpp"
+#include "async/clock.hpp"
 #include "ports/store.hpp"
 
 namespace matrx {
 
 class MemoryStore : public Store {
  public:
+  explicit MemoryStore(const Clock& clock);
+
   Task<Result<void>> open() override;
   Task<Result<void>> ping() override;
-  Task<Result<Sandbox>> insert(Sandbox sandbox, NewEvent event) override;
+  Task<Result<TimePoint>> now() override;
+  Task<Result<Inserted>> insert(Sandbox sandbox, NewEvent event,
+                                std::optional<IdempotencyKey> key) override;
   Task<Result<Sandbox>> get(SandboxId id) override;
   Task<Result<Sandbox>> update(Sandbox sandbox, TimePoint at, NewEvent event) override;
   Task<Result<void>> heartbeat(SandboxId id, TimePoint at) override;
@@ -20,9 +27,18 @@ class MemoryStore : public Store {
   Task<Result<std::vector<Sandbox>>> list_active(std::string installation) override;
   Task<Result<std::vector<SandboxId>>> list_due(std::string installation, TimePoint now,
                                                 int limit) override;
-  Task<Result<std::int64_t>> count_active() override;
+  Task<Result<std::int64_t>> count_active(std::string installation) override;
   Task<Result<std::vector<SandboxEvent>>> events(SandboxId id) override;
   Task<Result<void>> append_event(SandboxId id, TimePoint at, NewEvent event) override;
+  Task<Result<FeedPage>> feed(std::string after, int limit) override;
+  Task<void> wait_for_feed(milliseconds limit) override;
+  Task<Result<void>> announce(std::string installation, std::string host_name) override;
+  Task<Result<std::optional<Host>>> host(std::string installation) override;
+  Task<Result<bool>> take_lease(std::string name, std::string holder,
+                                milliseconds duration) override;
+  Task<Result<std::vector<Sandbox>>> list_deserted(TimePoint due, TimePoint silent_since,
+                                                   int limit) override;
+  Task<Result<int>> prune(TimePoint ended_before, int limit) override;
 
  private:
   struct Entry {
@@ -30,12 +46,31 @@ class MemoryStore : public Store {
     std::vector<SandboxEvent> events;
   };
 
+  struct Claim {
+    std::string fingerprint;
+    SandboxId id;
+    TimePoint at;
+  };
+  struct Lease {
+    std::string holder;
+    TimePoint expires_at;
+  };
+
   void append(Entry& entry, TimePoint at, NewEvent event);
   void drop_oldest_ended();
+  const Sandbox* find_claimed(const std::string& key) const;
+  std::string cursor_at(std::int64_t event_id) const;
 
+  const Clock& clock_;
+  std::string life_;  // marks cursors: they mean nothing to the next process
   std::map<SandboxId, Entry> entries_;
-  std::vector<SandboxId> ended_;  // in order of their end
+  std::deque<SandboxId> ended_;  // in order of their end
+  std::map<std::string, Claim> claims_;
+  std::map<std::string, Lease> leases_;
+  std::map<std::string, Host> hosts_;
+  std::deque<FeedItem> feed_;  // the newest events
   std::int64_t last_event_id_ = 0;
+  Bell appended_;
 };
 
 }  // namespace matrx

@@ -5,8 +5,8 @@
 
 namespace matrx {
 
-SqliteStore::SqliteStore(std::string path)
-    : path_(std::move(path)), worker_(std::make_unique<Worker>()) {}
+SqliteStore::SqliteStore(std::string path, const Clock& clock)
+    : path_(std::move(path)), clock_(clock), worker_(std::make_unique<Worker>()) {}
 
 SqliteStore::~SqliteStore() { thread_.join(); }
 
@@ -24,10 +24,15 @@ Task<Result<void>> SqliteStore::ping() {
   return on_worker([](Worker& w) { return w.ping(); });
 }
 
-Task<Result<Sandbox>> SqliteStore::insert(Sandbox sandbox, NewEvent event) {
-  return on_worker([sandbox = std::move(sandbox), event = std::move(event)](Worker& w) {
-    return w.insert(sandbox, event);
-  });
+Task<Result<TimePoint>> SqliteStore::now() { co_return clock_.now(); }
+
+Task<Result<Inserted>> SqliteStore::insert(Sandbox sandbox, NewEvent event,
+                                           std::optional<IdempotencyKey> key) {
+  auto work = [sandbox = std::move(sandbox), event = std::move(event), key = std::move(key),
+               now = clock_.now()](Worker& w) { return w.insert(sandbox, event, key, now); };
+  auto inserted = co_await on_worker(std::move(work));
+  if (inserted && inserted->is_new) appended_.ring();
+  co_return inserted;
 }
 
 Task<Result<Sandbox>> SqliteStore::get(SandboxId id) {
@@ -35,9 +40,12 @@ Task<Result<Sandbox>> SqliteStore::get(SandboxId id) {
 }
 
 Task<Result<Sandbox>> SqliteStore::update(Sandbox sandbox, TimePoint at, NewEvent event) {
-  return on_worker([sandbox = std::move(sandbox), at, event = std::move(event)](Worker& w) {
+  auto work = [sandbox = std::move(sandbox), at, event = std::move(event)](Worker& w) {
     return w.update(sandbox, at, event);
-  });
+  };
+  auto updated = co_await on_worker(std::move(work));
+  if (updated) appended_.ring();
+  co_return updated;
 }
 
 Task<Result<void>> SqliteStore::heartbeat(SandboxId id, TimePoint at) {
@@ -60,8 +68,9 @@ Task<Result<std::vector<SandboxId>>> SqliteStore::list_due(std::string installat
   });
 }
 
-Task<Result<std::int64_t>> SqliteStore::count_active() {
-  return on_worker([](Worker& w) { return w.count_active(); });
+Task<Result<std::int64_t>> SqliteStore::count_active(std::string installation) {
+  return on_worker(
+      [installation = std::move(installation)](Worker& w) { return w.count_active(installation); });
 }
 
 Task<Result<std::vector<SandboxEvent>>> SqliteStore::events(SandboxId id) {
@@ -69,8 +78,47 @@ Task<Result<std::vector<SandboxEvent>>> SqliteStore::events(SandboxId id) {
 }
 
 Task<Result<void>> SqliteStore::append_event(SandboxId id, TimePoint at, NewEvent event) {
-  return on_worker([id = std::move(id), at, event = std::move(event)](Worker& w) {
+  auto work = [id = std::move(id), at, event = std::move(event)](Worker& w) {
     return w.append_event(id, at, event);
+  };
+  auto appended = co_await on_worker(std::move(work));
+  if (appended) appended_.ring();
+  co_return appended;
+}
+
+Task<Result<FeedPage>> SqliteStore::feed(std::string after, int limit) {
+  return on_worker([after = std::move(after), limit](Worker& w) { return w.feed(after, limit); });
+}
+
+Task<void> SqliteStore::wait_for_feed(milliseconds limit) { return appended_.wait(limit); }
+
+Task<Result<void>> SqliteStore::announce(std::string installation, std::string host_name) {
+  return on_worker(
+      [installation = std::move(installation), host_name = std::move(host_name),
+       now = clock_.now()](Worker& w) { return w.announce({installation, host_name, now}); });
+}
+
+Task<Result<std::optional<Host>>> SqliteStore::host(std::string installation) {
+  return on_worker(
+      [installation = std::move(installation)](Worker& w) { return w.host(installation); });
+}
+
+Task<Result<bool>> SqliteStore::take_lease(std::string name, std::string holder,
+                                           milliseconds duration) {
+  return on_worker(
+      [name = std::move(name), holder = std::move(holder), duration,
+       now = clock_.now()](Worker& w) { return w.take_lease(name, holder, now, now + duration); });
+}
+
+Task<Result<std::vector<Sandbox>>> SqliteStore::list_deserted(TimePoint due, TimePoint silent_since,
+                                                              int limit) {
+  return on_worker(
+      [due, silent_since, limit](Worker& w) { return w.list_deserted(due, silent_since, limit); });
+}
+
+Task<Result<int>> SqliteStore::prune(TimePoint ended_before, int limit) {
+  return on_worker([ended_before, limit, now = clock_.now()](Worker& w) {
+    return w.prune(ended_before, limit, now);
   });
 }
 

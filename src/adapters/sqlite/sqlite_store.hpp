@@ -8,18 +8,22 @@
 #include <memory>
 #include <string>
 
+#include "async/bell.hpp"
+#include "async/clock.hpp"
 #include "ports/store.hpp"
 
 namespace matrx {
 
 class SqliteStore : public Store {
  public:
-  explicit SqliteStore(std::string path);
+  SqliteStore(std::string path, const Clock& clock);
   ~SqliteStore() override;
 
   Task<Result<void>> open() override;
   Task<Result<void>> ping() override;
-  Task<Result<Sandbox>> insert(Sandbox sandbox, NewEvent event) override;
+  Task<Result<TimePoint>> now() override;
+  Task<Result<Inserted>> insert(Sandbox sandbox, NewEvent event,
+                                std::optional<IdempotencyKey> key) override;
   Task<Result<Sandbox>> get(SandboxId id) override;
   Task<Result<Sandbox>> update(Sandbox sandbox, TimePoint at, NewEvent event) override;
   Task<Result<void>> heartbeat(SandboxId id, TimePoint at) override;
@@ -27,9 +31,18 @@ class SqliteStore : public Store {
   Task<Result<std::vector<Sandbox>>> list_active(std::string installation) override;
   Task<Result<std::vector<SandboxId>>> list_due(std::string installation, TimePoint now,
                                                 int limit) override;
-  Task<Result<std::int64_t>> count_active() override;
+  Task<Result<std::int64_t>> count_active(std::string installation) override;
   Task<Result<std::vector<SandboxEvent>>> events(SandboxId id) override;
   Task<Result<void>> append_event(SandboxId id, TimePoint at, NewEvent event) override;
+  Task<Result<FeedPage>> feed(std::string after, int limit) override;
+  Task<void> wait_for_feed(milliseconds limit) override;
+  Task<Result<void>> announce(std::string installation, std::string host_name) override;
+  Task<Result<std::optional<Host>>> host(std::string installation) override;
+  Task<Result<bool>> take_lease(std::string name, std::string holder,
+                                milliseconds duration) override;
+  Task<Result<std::vector<Sandbox>>> list_deserted(TimePoint due, TimePoint silent_since,
+                                                   int limit) override;
+  Task<Result<int>> prune(TimePoint ended_before, int limit) override;
 
  private:
   class Worker;
@@ -38,6 +51,8 @@ class SqliteStore : public Store {
   auto on_worker(F function) -> Task<std::invoke_result_t<F&, Worker&>>;
 
   std::string path_;
+  const Clock& clock_;
+  Bell appended_;                   // this process is the only one that writes
   std::unique_ptr<Worker> worker_;  // touched by the worker thread only
   asio::thread_pool thread_{1};
 };

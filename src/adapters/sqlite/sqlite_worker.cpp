@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
+
 #include "adapters/sqlite/migrations.hpp"
 #include "adapters/sqlite/rows.hpp"
 #include "base/limits.hpp"
@@ -51,15 +53,47 @@ Result<void> SqliteStore::Worker::ping() {
   return statement->run();
 }
 
-Result<Sandbox> SqliteStore::Worker::insert(Sandbox sandbox, const NewEvent& event) {
+Result<Inserted> SqliteStore::Worker::insert(Sandbox sandbox, const NewEvent& event,
+                                             const std::optional<IdempotencyKey>& key,
+                                             TimePoint now) {
+  if (key) {
+    TRY(made, find_claimed(*key, now));
+    if (made) return Inserted{*std::move(made), false};
+  }
   sandbox.version = 1;
   TRY(statement, prepared(sqlite::kInsertSandbox));
   TRY(transaction, sqlite::Transaction::begin(*database_));
   sqlite::bind_sandbox(*statement, sandbox);
   CHECK_OK(statement->run());
   CHECK_OK(add_event(sandbox.id, sandbox.created_at, status_name(sandbox.status), event));
+  if (key) {
+    TRY(claim, prepared("INSERT OR REPLACE INTO idempotency_keys "
+                        "(key, fingerprint, sandbox_id, created_at) VALUES (?, ?, ?, ?)"));
+    claim->bind(key->key).bind(key->fingerprint).bind(sandbox.id.text()).bind(to_unix_ms(now));
+    CHECK_OK(claim->run());
+  }
   CHECK_OK(transaction.commit());
-  return sandbox;
+  return Inserted{sandbox, true};
+}
+
+// The row that the key has made, where that still counts.
+Result<std::optional<Sandbox>> SqliteStore::Worker::find_claimed(const IdempotencyKey& key,
+                                                                 TimePoint now) {
+  TRY(statement, prepared("SELECT fingerprint, sandbox_id FROM idempotency_keys "
+                          "WHERE key = ? AND created_at > ?"));
+  statement->bind(key.key).bind(to_unix_ms(now - kIdempotencyWindow));
+  TRY(known, statement->step());
+  if (!known) return std::optional<Sandbox>();
+  const std::string fingerprint = statement->text(0);
+  const auto id = SandboxId::parse(statement->text(1));
+  CHECK_OK(statement->run());
+  auto row = id ? get(*id) : unknown();
+  if (!row && row.error().code != Code::not_found) return std::unexpected(row.error());
+  if (!row || row->status == Status::failed) return std::optional<Sandbox>();
+  if (fingerprint != key.fingerprint) {
+    return fail(Code::conflict, "This idempotency key was used for another request.");
+  }
+  return std::optional<Sandbox>(*std::move(row));
 }
 
 Result<Sandbox> SqliteStore::Worker::get(const SandboxId& id) {
@@ -154,8 +188,11 @@ Result<std::vector<SandboxId>> SqliteStore::Worker::list_due(const std::string& 
   }
 }
 
-Result<std::int64_t> SqliteStore::Worker::count_active() {
-  TRY(statement, prepared(fmt::format("SELECT count(*) FROM sandbox_instances WHERE {}", kActive)));
+Result<std::int64_t> SqliteStore::Worker::count_active(const std::string& installation) {
+  TRY(statement,
+      prepared(fmt::format("SELECT count(*) FROM sandbox_instances WHERE installation = ? AND {}",
+                           kActive)));
+  statement->bind(installation);
   TRY(row, statement->step());
   const std::int64_t count = row ? statement->integer(0) : 0;
   CHECK_OK(statement->run());
@@ -185,6 +222,104 @@ Result<void> SqliteStore::Worker::append_event(const SandboxId& id, TimePoint at
                                                const NewEvent& event) {
   TRY(row, get(id));
   return add_event(id, at, status_name(row.status), event);
+}
+
+Result<FeedPage> SqliteStore::Worker::feed(const std::string& after, int limit) {
+  TRY(newest, prepared("SELECT seq FROM sqlite_sequence WHERE name = 'sandbox_events'"));
+  TRY(any, newest->step());
+  const std::int64_t last = any ? newest->integer(0) : 0;
+  CHECK_OK(newest->run());
+  if (after.empty()) return FeedPage{.items = {}, .cursor = std::to_string(last)};
+
+  std::int64_t from = -1;
+  const auto [stopped, ec] = std::from_chars(after.data(), after.data() + after.size(), from);
+  if (ec != std::errc() || stopped != after.data() + after.size() || from < 0 || from > last) {
+    return fail(Code::invalid, "The cursor is not one of this feed.");
+  }
+  TRY(statement,
+      prepared("SELECT event_id, sandbox_id, at, type, e.status, actor, detail, installation FROM "
+               "sandbox_events e JOIN sandbox_instances USING (sandbox_id) WHERE event_id > ? "
+               "ORDER BY event_id LIMIT ?"));
+  statement->bind(from).bind(static_cast<std::int64_t>(limit));
+  FeedPage page{.items = {}, .cursor = after};
+  for (;;) {
+    TRY(row, statement->step());
+    if (!row) return page;
+    page.cursor = std::to_string(statement->integer(0));
+    page.items.push_back(
+        {.event = {.event_id = statement->integer(0),
+                   .sandbox_id = SandboxId::parse(statement->text(1)).value_or(SandboxId()),
+                   .at = from_unix_ms(statement->integer(2)),
+                   .type = statement->text(3),
+                   .status = statement->text(4),
+                   .actor = statement->text(5),
+                   .detail = statement->text(6)},
+         .installation = statement->text(7),
+         .cursor = page.cursor});
+  }
+}
+
+Result<void> SqliteStore::Worker::announce(const Host& host) {
+  TRY(statement, prepared("INSERT OR REPLACE INTO hosts (installation, name, last_seen_at) "
+                          "VALUES (?, ?, ?)"));
+  statement->bind(host.installation).bind(host.name).bind(to_unix_ms(host.last_seen_at));
+  return statement->run();
+}
+
+Result<std::optional<Host>> SqliteStore::Worker::host(const std::string& installation) {
+  TRY(statement, prepared("SELECT name, last_seen_at FROM hosts WHERE installation = ?"));
+  statement->bind(installation);
+  TRY(known, statement->step());
+  if (!known) return std::optional<Host>();
+  Host host{installation, statement->text(0), from_unix_ms(statement->integer(1))};
+  CHECK_OK(statement->run());
+  return std::optional<Host>(std::move(host));
+}
+
+Result<bool> SqliteStore::Worker::take_lease(const std::string& name, const std::string& holder,
+                                             TimePoint now, TimePoint until) {
+  TRY(statement, prepared("INSERT INTO leases (name, holder, expires_at) VALUES (?1, ?2, ?3) "
+                          "ON CONFLICT (name) DO UPDATE SET holder = ?2, expires_at = ?3 "
+                          "WHERE holder = ?2 OR expires_at <= ?4"));
+  statement->bind(name).bind(holder).bind(to_unix_ms(until)).bind(to_unix_ms(now));
+  CHECK_OK(statement->run());
+  return database_->changes() > 0;
+}
+
+Result<std::vector<Sandbox>> SqliteStore::Worker::list_deserted(TimePoint due,
+                                                                TimePoint silent_since, int limit) {
+  TRY(statement,
+      prepared(fmt::format("SELECT {} FROM sandbox_instances s WHERE expires_at <= ? AND {} AND "
+                           "NOT EXISTS (SELECT 1 FROM hosts h WHERE h.installation = "
+                           "s.installation AND h.last_seen_at > ?) LIMIT ?",
+                           sqlite::kSandboxColumns, kActive)));
+  statement->bind(to_unix_ms(due)).bind(to_unix_ms(silent_since));
+  statement->bind(static_cast<std::int64_t>(limit));
+  return read_all(*statement);
+}
+
+Result<int> SqliteStore::Worker::prune(TimePoint ended_before, int limit, TimePoint now) {
+  TRY(keys, prepared("DELETE FROM idempotency_keys WHERE created_at <= ?"));
+  TRY(rows, prepared("DELETE FROM sandbox_instances WHERE sandbox_id IN (SELECT sandbox_id FROM "
+                     "sandbox_instances WHERE stopped_at < ? AND status IN ('stopped', 'failed', "
+                     "'expired') ORDER BY stopped_at LIMIT ?) RETURNING sandbox_id"));
+  TRY(events, prepared("DELETE FROM sandbox_events WHERE sandbox_id = ?"));
+  TRY(transaction, sqlite::Transaction::begin(*database_));
+  keys->bind(to_unix_ms(now - kIdempotencyWindow));
+  CHECK_OK(keys->run());
+  rows->bind(to_unix_ms(ended_before)).bind(static_cast<std::int64_t>(limit));
+  std::vector<std::string> pruned;
+  for (;;) {
+    TRY(more, rows->step());
+    if (!more) break;
+    pruned.push_back(rows->text(0));
+  }
+  for (const auto& id : pruned) {
+    events->bind(id);
+    CHECK_OK(events->run());
+  }
+  CHECK_OK(transaction.commit());
+  return static_cast<int>(pruned.size());
 }
 
 Result<sqlite::Statement*> SqliteStore::Worker::prepared(const std::string& sql) {

@@ -14,7 +14,8 @@ class SqliteStore::Worker {
  public:
   Result<void> open(const std::string& path);
   Result<void> ping();
-  Result<Sandbox> insert(Sandbox sandbox, const NewEvent& event);
+  Result<Inserted> insert(Sandbox sandbox, const NewEvent& event,
+                          const std::optional<IdempotencyKey>& key, TimePoint now);
   Result<Sandbox> get(const SandboxId& id);
   Result<Sandbox> update(Sandbox sandbox, TimePoint at, const NewEvent& event);
   Result<void> heartbeat(const SandboxId& id, TimePoint at);
@@ -22,15 +23,23 @@ class SqliteStore::Worker {
   Result<std::vector<Sandbox>> list_active(const std::string& installation);
   Result<std::vector<SandboxId>> list_due(const std::string& installation, TimePoint now,
                                           int limit);
-  Result<std::int64_t> count_active();
+  Result<std::int64_t> count_active(const std::string& installation);
   Result<std::vector<SandboxEvent>> events(const SandboxId& id);
   Result<void> append_event(const SandboxId& id, TimePoint at, const NewEvent& event);
+  Result<FeedPage> feed(const std::string& after, int limit);
+  Result<void> announce(const Host& host);
+  Result<std::optional<Host>> host(const std::string& installation);
+  Result<bool> take_lease(const std::string& name, const std::string& holder, TimePoint now,
+                          TimePoint until);
+  Result<std::vector<Sandbox>> list_deserted(TimePoint due, TimePoint silent_since, int limit);
+  Result<int> prune(TimePoint ended_before, int limit, TimePoint now);
 
  private:
   // Prepared once for each text; SQL texts are literals or built from a handful of parts.
   Result<sqlite::Statement*> prepared(const std::string& sql);
   Result<void> add_event(const SandboxId& id, TimePoint at, std::string_view status,
                          const NewEvent& event);
+  Result<std::optional<Sandbox>> find_claimed(const IdempotencyKey& key, TimePoint now);
   Result<std::vector<Sandbox>> read_all(sqlite::Statement& statement);
 
   std::unique_ptr<sqlite::Database> database_;

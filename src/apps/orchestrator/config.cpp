@@ -71,7 +71,7 @@ bool read_keys(const std::string& value, Config& config) {
 
 bool read_store(const std::string& value, Config& config) {
   config.store = value;
-  return value == "memory" || value == "sqlite";
+  return value == "memory" || value == "sqlite" || value == "postgres";
 }
 
 bool read_folder(const std::string& value, Config& config) {
@@ -113,10 +113,19 @@ const std::vector<Variable>& variables() {
        integer(&Config::command_chars_max, 1, 100'000)},
       {"MATRX_COMMAND_TIMEOUT_SECONDS", "600", "1 to 3600", "the longest timeout of one exec",
        integer(&Config::command_timeout_seconds, 1, 3600)},
-      {"MATRX_SANDBOX_STORE", "memory", "memory or sqlite", "where the registry is kept",
+      {"MATRX_SANDBOX_STORE", "memory", "memory, sqlite or postgres", "where the registry is kept",
        read_store},
-      {"MATRX_DATABASE_URL", "", "a path, for sqlite", "default: registry.db in the data folder",
-       text(&Config::database_url, true), true},
+      {"MATRX_DATABASE_URL", "", "a path for sqlite, a URL for postgres",
+       "default for sqlite: registry.db in the data folder", text(&Config::database_url, true),
+       true},
+      {"MATRX_DATABASE_CONNECTIONS", "8", "2 to 100", "to Postgres, at most",
+       integer(&Config::database_connections, 2, 100)},
+      {"MATRX_HISTORY_RETENTION_DAYS", "90", "0 to 36500",
+       "how long sandboxes that have ended stay listed; 0 = for ever",
+       integer(&Config::history_retention_days, 0, 36'500)},
+      {"MATRX_HOST_NAME", "", "a name or URL",
+       "how other orchestrators on the same registry name this one; default: the machine's name",
+       text(&Config::host_name, true)},
       {"MATRX_DATA_DIR", "/var/lib/matrx", "an absolute path",
        "sandbox folders, registry, agent; the container engine must see the same path",
        read_folder},
@@ -149,6 +158,11 @@ Result<Config> read_config(const Environment& environment) {
     return fail(Code::invalid, fmt::format("MATRX_MAX_SESSION_DURATION_SECONDS is {}; it takes at "
                                            "most MATRX_MAX_TTL_SECONDS, which is {}",
                                            config.session_seconds, config.ttl_seconds_max));
+  }
+  if (config.store == "postgres" && config.database_url.empty()) {
+    return fail(Code::invalid,
+                "MATRX_DATABASE_URL is empty; MATRX_SANDBOX_STORE=postgres takes a URL like "
+                "postgresql://user:password@host/database");
   }
   config.docker_host = environment("DOCKER_HOST").value_or("");
   if (config.docker_host.empty()) config.docker_host = "unix:///var/run/docker.sock";

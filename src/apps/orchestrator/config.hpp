@@ -32,6 +32,9 @@ struct Config {
   int command_timeout_seconds = 0;
   std::string store;
   std::string database_url;
+  int database_connections = 0;
+  int history_retention_days = 0;
+  std::string host_name;  // empty: the machine's
   std::string data_dir;
   std::string agent_path;
   // Docker's own variables, without our prefix.

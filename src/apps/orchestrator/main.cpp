@@ -4,15 +4,18 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <array>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
+#include <climits>
 #include <csignal>
 
 #include "adapters/docker/docker_runtime.hpp"
 #include "adapters/guest/guest_client.hpp"
 #include "adapters/memory/memory_store.hpp"
+#include "adapters/postgres/postgres_store.hpp"
 #include "adapters/sqlite/sqlite_store.hpp"
 #include "api/api.hpp"
 #include "apps/orchestrator/config.hpp"
@@ -25,9 +28,16 @@ namespace {
 constexpr auto kLogFlushInterval = std::chrono::milliseconds(100);
 constexpr int kExitWrongSetup = 2;
 
+std::string machine_name() {
+  std::array<char, HOST_NAME_MAX + 1> name{};
+  return gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
+}
+
 CoreSettings core_settings(const Config& config, const DataDir& data) {
   CoreSettings settings;
   settings.installation = data.installation();
+  settings.host_name = config.host_name.empty() ? machine_name() : config.host_name;
+  settings.history_retention_days = config.history_retention_days;
   settings.image = config.sandbox_image;
   settings.resources = {.cpu = config.cpu_limit,
                         .memory_bytes = config.memory_limit_bytes,
@@ -48,11 +58,15 @@ api::ApiSettings api_settings(const Config& config) {
                      .ttl_seconds_max = config.ttl_seconds_max}};
 }
 
-std::unique_ptr<Store> make_store(const Config& config, const DataDir& data) {
-  if (config.store == "memory") return std::make_unique<MemoryStore>();
+std::unique_ptr<Store> make_store(const Config& config, const DataDir& data, Clock& clock) {
+  if (config.store == "memory") return std::make_unique<MemoryStore>(clock);
+  if (config.store == "postgres") {
+    return std::make_unique<PostgresStore>(
+        config.database_url, static_cast<std::size_t>(config.database_connections), clock);
+  }
   const std::string path =
       config.database_url.empty() ? data.registry().string() : config.database_url;
-  return std::make_unique<SqliteStore>(path);
+  return std::make_unique<SqliteStore>(path, clock);
 }
 
 Result<std::unique_ptr<DockerRuntime>> make_runtime(const Config& config, const DataDir& data) {
@@ -127,8 +141,8 @@ Result<void> run(const Config& config) {
   SystemRandom random;
   TRY(data, DataDir::open(config.data_dir, random));
   TRY(runtime, make_runtime(config, *data));
-  const auto store = make_store(config, *data);
   asio::io_context io(1);
+  const auto store = make_store(config, *data, clock);  // its connections belong to the loop
   GuestClient guest(clock, data->sandboxes());
   Core core(io.get_executor(), core_settings(config, *data), *store, *runtime, guest, clock,
             random);

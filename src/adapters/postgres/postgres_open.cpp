@@ -1,0 +1,67 @@
+// The start: everything that can be wrong with the database is said in one sentence.
+
+#include <fmt/format.h>
+
+#include "adapters/postgres/postgres_store.hpp"
+#include "adapters/postgres/schema.hpp"
+
+namespace matrx {
+namespace {
+
+constexpr const char* kHowToApply = "psql \"$MATRX_DATABASE_URL\" -f migrations/";
+
+std::unexpected<Error> wrong(std::string text) {
+  return fail(Code::unavailable, "MATRX_DATABASE_URL: " + std::move(text));
+}
+
+std::unexpected<Error> needs_migration(std::string_view what, std::string_view file) {
+  return wrong(fmt::format("{}: apply it with {}{}", what, kHowToApply, file));
+}
+
+}  // namespace
+
+Task<Result<void>> PostgresStore::open() {
+  if (const auto problem = postgres::problem_with_url(url_)) co_return wrong(*problem);
+  const auto connection = co_await pool_.connect();
+  if (!connection) {
+    co_return wrong("Postgres cannot be reached (" + connection.error().internal +
+                    "): start it, or correct the URL");
+  }
+  const int version = (*connection)->server_version();
+  if (version < postgres::kServerVersionMin) {
+    co_return wrong(fmt::format("the server is Postgres {}; {} or newer is needed",
+                                version / 10'000, postgres::kServerVersionMin / 10'000));
+  }
+  co_return co_await check_schema();
+}
+
+Task<Result<void>> PostgresStore::check_schema() {
+  using postgres::kMigrations;
+  const auto present = co_await pool_.run("SELECT to_regclass('matrx_schema') IS NOT NULL");
+  if (!present) co_return wrong(present.error().message + " " + present.error().internal);
+  if (!present->flag(0, 0)) {
+    co_return needs_migration("the database has no table of ours", kMigrations[0]);
+  }
+  const auto rows = co_await pool_.run("SELECT coalesce(max(version), 0) FROM matrx_schema");
+  if (!rows) co_return wrong(rows.error().message + " " + rows.error().internal);
+  const auto version = static_cast<std::size_t>(rows->integer(0, 0));
+  if (version < kMigrations.size()) {
+    co_return needs_migration(fmt::format("the database has schema version {}, {} is needed",
+                                          version, kMigrations.size()),
+                              kMigrations.at(version));
+  }
+  if (version > kMigrations.size()) {
+    co_return wrong(
+        fmt::format("the database has schema version {}, this orchestrator knows {}: start the "
+                    "newer orchestrator that it is for",
+                    version, kMigrations.size()));
+  }
+  // A table that somebody dropped later, or a role that may not read it.
+  const auto tables = co_await pool_.run(
+      "SELECT FROM sandbox_instances, sandbox_events, matrx_hosts, matrx_leases, "
+      "matrx_idempotency_keys LIMIT 0");
+  if (!tables) co_return wrong(tables.error().message + " " + tables.error().internal);
+  co_return Result<void>();
+}
+
+}  // namespace matrx
