@@ -35,9 +35,9 @@ list(FILTER orchestrator_sources EXCLUDE REGEX "(_test|main)\\.cpp$")
 add_library(matrx_apps_orchestrator STATIC ${orchestrator_sources})
 target_link_libraries(matrx_apps_orchestrator PUBLIC matrx_api matrx_adapters_memory
   matrx_adapters_sqlite matrx_adapters_postgres matrx_adapters_docker matrx_adapters_guest)
+target_compile_definitions(matrx_apps_orchestrator PRIVATE MATRX_VERSION="${PROJECT_VERSION}")
 add_executable(matrx-orchestrator ${CMAKE_SOURCE_DIR}/src/apps/orchestrator/main.cpp)
 target_link_libraries(matrx-orchestrator PRIVATE matrx_apps_orchestrator)
-target_compile_definitions(matrx-orchestrator PRIVATE MATRX_VERSION="${PROJECT_VERSION}")
 
 # The guest agent runs in any Linux image: no shared library, no name service, no locale.
 add_executable(matrx-agent ${CMAKE_SOURCE_DIR}/src/apps/agent/main.cpp)

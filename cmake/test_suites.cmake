@@ -27,3 +27,7 @@ endif()
 if(TARGET agent_test)
   target_link_libraries(agent_test PRIVATE matrx_fakes)
 endif()
+
+# The orchestrator that dies where tests/integration/test_failpoints.py wants it to.
+add_executable(matrx-orchestrator-failpoints ${CMAKE_SOURCE_DIR}/tests/failpoints/main.cpp)
+target_link_libraries(matrx-orchestrator-failpoints PRIVATE matrx_apps_orchestrator)

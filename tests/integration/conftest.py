@@ -5,6 +5,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from orchestrator import Orchestrator  # noqa: E402
+from servers import Postgres, PrivateDocker  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -27,6 +28,28 @@ def own():
     yield make
     for one in made:
         one.close()
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """A database server for all tests that need one."""
+    one = Postgres()
+    yield one
+    one.close()
+
+
+@pytest.fixture
+def database(postgres):
+    """The URL of a database with our tables, empty."""
+    return postgres.new_database()
+
+
+@pytest.fixture(scope="module")
+def engine():
+    """A container engine of its own, that a test may hurt."""
+    one = PrivateDocker()
+    yield one
+    one.close()
 
 
 @pytest.fixture

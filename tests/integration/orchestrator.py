@@ -24,8 +24,10 @@ def build_dir():
     raise RuntimeError("the programs are not built: run 'make build' first")
 
 
-def docker(*arguments):
-    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
+def docker(*arguments, host=None):
+    environment = {**os.environ, "DOCKER_HOST": host} if host else None
+    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False,
+                          env=environment)
     return done.stdout.strip()
 
 
@@ -41,7 +43,8 @@ def wait_for(what, condition, seconds=30):
 
 
 class Orchestrator:
-    def __init__(self, **settings):
+    def __init__(self, program=None, **settings):
+        self.program = program or build_dir() / "bin/matrx-orchestrator"
         self.data = pathlib.Path(tempfile.mkdtemp(prefix="matrx-test-"))
         self.log_path = self.data / "log"
         self.network = "matrx-test-" + self.data.name[-8:].lower().replace("_", "-")
@@ -56,22 +59,34 @@ class Orchestrator:
 
     # --- Its life ---
     def command(self, *arguments):
-        return [str(build_dir() / "bin/matrx-orchestrator"), *arguments]
+        return [str(self.program), *arguments]
+
+    def docker(self, *arguments):
+        return docker(*arguments, host=self.settings.get("DOCKER_HOST"))
 
     def environment(self):
         base = {k: v for k, v in os.environ.items() if not k.startswith("MATRX_")}
         return {**base, **self.settings}
 
-    def start(self):
+    def launch(self, **extra):
+        """Starts the program, and does not wait for it. Answers where its log begins."""
         begin = self.log_path.stat().st_size if self.log_path.exists() else 0
         with open(self.log_path, "a") as log:
-            self.process = subprocess.Popen(self.command(), env=self.environment(), stdout=log,
-                                            stderr=log)
+            self.process = subprocess.Popen(self.command(), env={**self.environment(), **extra},
+                                            stdout=log, stderr=log)
+        return begin
+
+    def start(self, **extra):
+        begin = self.launch(**extra)
         def ready():
             assert self.process.poll() is None, "it ended: " + self.log()[begin:]
-            return re.search(r'"orchestrator ready".*?"port":(\d+)', self.log()[begin:])
-        self.port = int(wait_for("orchestrator ready", ready).group(1))
+            return self.port_in_log(begin)
+        self.port = wait_for("orchestrator ready", ready)
         return self
+
+    def port_in_log(self, begin):
+        found = re.search(r'"orchestrator ready".*?"port":(\d+)', self.log()[begin:])
+        return found and int(found.group(1))
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
@@ -85,8 +100,8 @@ class Orchestrator:
         if self.process and self.process.poll() is None:
             self.stop()
         for container in self.containers():
-            docker("rm", "-f", container)
-        docker("network", "rm", self.network)
+            self.docker("rm", "-f", container)
+        self.docker("network", "rm", self.network)
         shutil.rmtree(self.data, ignore_errors=True)
 
     def log(self):
@@ -102,13 +117,13 @@ class Orchestrator:
         return path.read_text().strip() if path.exists() else "none"
 
     def containers(self):
-        listed = docker("ps", "-aq", "--no-trunc", "--filter",
-                        f"label=matrx.installation={self.installation()}")
+        listed = self.docker("ps", "-aq", "--no-trunc", "--filter",
+                             f"label=matrx.installation={self.installation()}")
         return listed.split()
 
     def container_names(self):
-        listed = docker("ps", "-a", "--format", "{{.Names}} {{.State}}", "--filter",
-                        f"label=matrx.installation={self.installation()}")
+        listed = self.docker("ps", "-a", "--format", "{{.Names}} {{.State}}", "--filter",
+                             f"label=matrx.installation={self.installation()}")
         return dict(line.split() for line in listed.splitlines())
 
     # --- Its API ---

@@ -4,6 +4,7 @@
 #include <libpq-fe.h>
 #include <poll.h>
 
+#include <algorithm>
 #include <charconv>
 
 #include "base/limits.hpp"
@@ -26,7 +27,11 @@ std::string one_line(std::string_view text) {
 Error to_error(const PGresult* result) {
   const char* field = PQresultErrorField(result, PG_DIAG_SQLSTATE);
   const std::string state = field ? field : "";
-  std::string internal = "SQLSTATE " + state + ": " + one_line(PQresultErrorMessage(result));
+  const char* primary = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+  const char* detail = PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL);
+  std::string internal = fmt::format("SQLSTATE {}: {}", state,
+                                     one_line(primary ? primary : PQresultErrorMessage(result)));
+  if (detail) internal += fmt::format(" ({})", one_line(detail));
   if (state == "40001" || state == "40P01") {  // serialization failure, deadlock
     return {Code::conflict, "The registry is being changed by others; try again.", internal};
   }
@@ -215,9 +220,20 @@ Error Connection::broken() const {
 }
 
 std::optional<std::string> problem_with_url(const std::string& url) {
-  // libpq's own message would repeat parts of the text, which holds a password.
+  // libpq's own messages would repeat parts of the text, and where a password has characters that
+  // mean something in a URL, those parts are the password's.
+  constexpr const char* kUnreadable =
+      "it cannot be read as a Postgres URL; in a password, @ / ? # : and % are written %40 %2F %3F "
+      "%23 %3A and %25";
   const Options options(PQconninfoParse(url.c_str(), nullptr));
-  if (!options) return "it cannot be read as a Postgres URL";
+  if (!options || (url.contains("://") && std::ranges::count(url, '@') > 1)) return kUnreadable;
+  for (const PQconninfoOption* option = options.get(); option->keyword != nullptr; ++option) {
+    const std::string_view value = option->val != nullptr ? option->val : "";
+    const bool is_port = std::string_view(option->keyword) == "port";
+    if (is_port && value.find_first_not_of("0123456789,") != std::string_view::npos) {
+      return kUnreadable;
+    }
+  }
   return std::nullopt;
 }
 

@@ -8,14 +8,13 @@
 namespace matrx {
 namespace {
 
-constexpr const char* kHowToApply = "psql \"$MATRX_DATABASE_URL\" -f migrations/";
-
 std::unexpected<Error> wrong(std::string text) {
   return fail(Code::unavailable, "MATRX_DATABASE_URL: " + std::move(text));
 }
 
 std::unexpected<Error> needs_migration(std::string_view what, std::string_view file) {
-  return wrong(fmt::format("{}: apply it with {}{}", what, kHowToApply, file));
+  return wrong(fmt::format(
+      "{}: apply migrations/{} (psql \"$MATRX_DATABASE_URL\" -f migrations/{})", what, file, file));
 }
 
 }  // namespace

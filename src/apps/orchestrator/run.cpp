@@ -1,0 +1,216 @@
+#include "apps/orchestrator/run.hpp"
+
+#include <fmt/core.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <array>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <climits>
+#include <csignal>
+
+#include "adapters/docker/docker_runtime.hpp"
+#include "adapters/guest/guest_client.hpp"
+#include "adapters/memory/memory_store.hpp"
+#include "adapters/postgres/postgres_store.hpp"
+#include "adapters/sqlite/sqlite_store.hpp"
+#include "api/api.hpp"
+#include "apps/orchestrator/config.hpp"
+#include "apps/orchestrator/data_dir.hpp"
+#include "http/server.hpp"
+
+namespace matrx {
+namespace {
+
+constexpr auto kLogFlushInterval = std::chrono::milliseconds(100);
+constexpr int kExitWrongSetup = 2;
+
+std::string machine_name() {
+  std::array<char, HOST_NAME_MAX + 1> name{};
+  return gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
+}
+
+CoreSettings core_settings(const Config& config, const DataDir& data) {
+  CoreSettings settings;
+  settings.installation = data.installation();
+  settings.host_name = config.host_name.empty() ? machine_name() : config.host_name;
+  settings.history_retention_days = config.history_retention_days;
+  settings.image = config.sandbox_image;
+  settings.resources = {.cpu = config.cpu_limit,
+                        .memory_bytes = config.memory_limit_bytes,
+                        .pids = config.pids_limit};
+  settings.ttl_seconds = config.session_seconds;
+  settings.ttl_seconds_max = config.ttl_seconds_max;
+  settings.shutdown_timeout = seconds(config.shutdown_timeout_seconds);
+  settings.reconcile_interval = seconds(config.healthcheck_interval_seconds);
+  return settings;
+}
+
+api::ApiSettings api_settings(const Config& config) {
+  return {.version = MATRX_VERSION,
+          .key_header = config.api_key_header,
+          .keys = config.api_keys,
+          .limits = {.command_chars_max = config.command_chars_max,
+                     .timeout_seconds_max = config.command_timeout_seconds,
+                     .ttl_seconds_max = config.ttl_seconds_max}};
+}
+
+std::unique_ptr<Store> make_store(const Config& config, const DataDir& data, Clock& clock) {
+  if (config.store == "memory") return std::make_unique<MemoryStore>(clock);
+  if (config.store == "postgres") {
+    return std::make_unique<PostgresStore>(
+        config.database_url, static_cast<std::size_t>(config.database_connections), clock);
+  }
+  const std::string path =
+      config.database_url.empty() ? data.registry().string() : config.database_url;
+  return std::make_unique<SqliteStore>(path, clock);
+}
+
+Result<std::unique_ptr<DockerRuntime>> make_runtime(const Config& config, const DataDir& data) {
+  const std::filesystem::path beside =
+      std::filesystem::read_symlink("/proc/self/exe").parent_path() / "matrx-agent";
+  TRY(agent, data.install_agent(
+                 config.agent_path.empty() ? beside : std::filesystem::path(config.agent_path)));
+  return DockerRuntime::make({.installation = data.installation(),
+                              .host = config.docker_host,
+                              .tls_verify = config.docker_tls_verify,
+                              .cert_path = config.docker_cert_path,
+                              .network = config.docker_network,
+                              .image = config.sandbox_image,
+                              .sandboxes_dir = data.sandboxes(),
+                              .agent_path = agent});
+}
+
+// A line waits for company at most this long; see log::descriptor_sink.
+Task<void> flush_log(Clock& clock) {
+  for (;;) {
+    co_await clock.sleep(kLogFlushInterval);
+    log::flush();
+  }
+}
+
+// The first signal asks for a clean end, the second one is obeyed at once.
+Task<void> end_on_signal(http::Server& server) {
+  asio::signal_set signals(co_await asio::this_coro::executor, SIGINT, SIGTERM);
+  co_await signals.async_wait(asio::use_awaitable);
+  log::info("stopping; sandboxes live on");
+  server.stop();
+  co_await signals.async_wait(asio::use_awaitable);
+  log::warning("stopping at once");
+  log::flush();
+  _exit(1);
+}
+
+Task<Result<void>> serve(const Config& config, Core& core, http::Server& server, Clock& clock) {
+  const auto executor = co_await asio::this_coro::executor;
+  TaskGroup helpers(executor);
+  helpers.spawn("log flush", flush_log(clock));
+  helpers.spawn("signals", end_on_signal(server));
+  auto result = co_await core.open();
+  if (result) result = server.listen_tcp(config.host, static_cast<std::uint16_t>(config.port));
+  if (result) {
+    const auto reconciled = co_await core.reconcile();
+    if (!reconciled) {
+      log::warning(
+          "container engine cannot be reached; trying again",
+          {{"error", reconciled.error().message}, {"internal", reconciled.error().internal}});
+    }
+    core.start();
+    log::info("orchestrator ready", {{"host", config.host},
+                                     {"port", server.port()},
+                                     {"store", config.store},
+                                     {"active_sandboxes", core.active()},
+                                     {"version", MATRX_VERSION}});
+    co_await server.run();
+    core.cancel();
+    co_await core.join();
+  }
+  helpers.cancel();
+  co_await helpers.join();
+  co_return result;
+}
+
+Result<void> run(const Config& config, const PortsFilter& filter) {
+  if (config.api_keys.empty()) {
+    log::warning("MATRX_API_KEY is empty: everybody who reaches this port can use it");
+  }
+  SystemClock clock;
+  SystemRandom random;
+  TRY(data, DataDir::open(config.data_dir, random));
+  asio::io_context io(1);
+  Ports ports;  // their connections belong to the loop: gone before it
+  TRY(runtime, make_runtime(config, *data));
+  ports.runtime = std::move(runtime);
+  ports.store = make_store(config, *data, clock);
+  ports.guest = std::make_unique<GuestClient>(clock, data->sandboxes());
+  if (filter) filter(ports);
+  Core core(io.get_executor(), core_settings(config, *data), *ports.store, *ports.runtime,
+            *ports.guest, clock, random);
+  api::Api api(api_settings(config), core, random);
+  http::Server server(io.get_executor(),
+                      [&api](http::Request& request) { return api.handle(request); });
+  Result<void> result;
+  asio::co_spawn(io, serve(config, core, server, clock),
+                 [&](std::exception_ptr error, Result<void> served) {
+                   if (error) std::rethrow_exception(error);
+                   result = std::move(served);
+                   io.stop();
+                 });
+  io.run();
+  return result;
+}
+
+// As many descriptors as we may have: each sandbox holds a few.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+}  // namespace
+
+int run_orchestrator(const std::vector<std::string>& arguments, const PortsFilter& filter) {
+  std::signal(SIGPIPE, SIG_IGN);
+  raise_descriptor_limit();
+  for (const auto& argument : arguments) {
+    if (argument == "--help" || argument == "-h") {
+      fmt::print(
+          "matrx-orchestrator: sandboxes for AI agents over an HTTP API.\n\n"
+          "  --help               this text\n"
+          "  --version\n"
+          "  --print-env-example  the settings as a file for the environment\n\n"
+          "Settings, from the environment:\n{}",
+          config_help());
+      return 0;
+    }
+    if (argument == "--version") {
+      fmt::print("matrx-orchestrator {}\n", MATRX_VERSION);
+      return 0;
+    }
+    if (argument == "--print-env-example") {
+      fmt::print("{}", config_example());
+      return 0;
+    }
+    fmt::print(stderr, "matrx-orchestrator: unknown argument '{}'; see --help\n", argument);
+    return kExitWrongSetup;
+  }
+  const auto config = read_config(process_environment());
+  if (!config) {
+    fmt::print(stderr, "matrx-orchestrator: {}\n", config.error().message);
+    return kExitWrongSetup;
+  }
+  log::configure(config->log_level, config->log_format, log::descriptor_sink(STDOUT_FILENO));
+  const auto result = run(*config, filter);
+  log::flush();
+  if (result) return 0;
+  const auto& error = result.error();
+  fmt::print(stderr, "matrx-orchestrator: {}{}{}\n", error.message,
+             error.internal.empty() ? "" : " ", error.internal);
+  return kExitWrongSetup;
+}
+
+}  // namespace matrx

@@ -1,0 +1,114 @@
+"""The orchestrator is killed at every single step that changes the registry or the world, and
+started again: within 30 s they agree. Every other time the container engine is restarted meanwhile,
+which ends all containers."""
+import pathlib
+import signal
+
+import httpx
+import pytest
+from orchestrator import wait_for
+from test_crash import agree
+
+pytestmark = pytest.mark.integration
+PROGRAM = (pathlib.Path(__file__).resolve().parents[2]
+           / "build/dev/bin/matrx-orchestrator-failpoints")
+
+
+def create(one, **fields):
+    return one.request("POST", "/sandboxes", json={"user_id": "user-1", **fields}).json()
+
+
+class Scenario:
+    """What happens in the life that is killed, and what there was before."""
+    reconciles = False
+
+    def prepare(self, one):
+        pass
+
+    def act(self, one):
+        pass
+
+
+class Create(Scenario):
+    def act(self, one):
+        create(one)
+
+
+class Destroy(Scenario):
+    graceful = "true"
+
+    def prepare(self, one):
+        self.sandbox_id = create(one)["sandbox_id"]
+
+    def act(self, one):
+        one.destroy(self.sandbox_id, f"?graceful={self.graceful}")
+
+
+class DestroyAtOnce(Destroy):
+    graceful = "false"
+
+
+class Expire(Scenario):
+    def prepare(self, one):
+        self.sandbox_id = create(one, ttl_seconds=1)["sandbox_id"]
+
+    def act(self, one):
+        wait_for("the expiry", lambda: one.row(self.sandbox_id)["status"] == "expired", 20)
+
+
+class Reconcile(Scenario):
+    """The container ended while nobody looked."""
+    reconciles = True
+
+    def prepare(self, one):
+        self.container_id = create(one)["container_id"]
+
+    def between(self, one):
+        one.docker("kill", self.container_id)
+
+    def act(self, one):
+        wait_for("agreement", lambda: agree(one), 20)
+
+
+def live(one, scenario, **failpoint):
+    """One life with the scenario in it; answers whether it was killed by its failpoint."""
+    one.start()
+    scenario.prepare(one)
+    assert one.stop() == 0
+    if scenario.reconciles:
+        scenario.between(one)
+    begin = one.launch(**failpoint)
+    try:
+        one.port = wait_for("a port", lambda: one.process.poll() is None and one.port_in_log(begin)
+                            or one.process.poll() is not None and -1)
+        if one.port != -1:
+            scenario.act(one)
+    except (httpx.HTTPError, KeyError, ValueError, AssertionError):
+        if one.process.poll() is None and not failpoint.get("MATRX_FAILPOINT"):
+            raise
+    if "MATRX_FAILPOINT" not in failpoint:
+        return one.stop() != 0
+    return one.process.wait(20) == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("store", ["sqlite", "postgres"])
+@pytest.mark.parametrize("scenario", [Create, Destroy, DestroyAtOnce, Expire, Reconcile],
+                         ids=lambda kind: kind.__name__)
+def test_killed_at_every_step(own, engine, request, store, scenario):
+    settings = {"MATRX_SHUTDOWN_TIMEOUT_SECONDS": "3", "MATRX_SANDBOX_STORE": store,
+                **engine.settings()}
+    if store == "postgres":
+        settings["MATRX_DATABASE_URL"] = request.getfixturevalue("database")
+    one = own(program=PROGRAM, **settings)
+    points_file = one.data / "points"
+    assert not live(one, scenario(), MATRX_FAILPOINT_LOG=str(points_file))
+    points = points_file.read_text().split()
+    assert len(points) >= 4, points
+    for number, point in enumerate(points):
+        assert live(one, scenario(), MATRX_FAILPOINT=point), f"{point} was not passed again"
+        if number % 2:
+            engine.restart()
+        one.start()
+        wait_for(f"agreement after a kill at {point}", lambda: agree(one), 30)
+        assert one.stop() == 0
+    print(f"{scenario.__name__} on {store}: killed at {len(points)} steps")
