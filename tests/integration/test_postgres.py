@@ -1,0 +1,273 @@
+"""The registry in Postgres: wrong set-ups, several orchestrators, an outage, row-level security."""
+import concurrent.futures
+import subprocess
+import threading
+import time
+
+import httpx
+import pytest
+from orchestrator import KEY, wait_for
+from test_crash import agree
+
+pytestmark = pytest.mark.integration
+
+
+def on(database, **settings):
+    return {"MATRX_SANDBOX_STORE": "postgres", "MATRX_DATABASE_URL": database, **settings}
+
+
+def refused(one):
+    """The one line with which it refuses to start."""
+    done = subprocess.run(one.command(), env=one.environment(), capture_output=True, text=True,
+                          timeout=30, check=False)
+    assert done.returncode == 2
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1, lines
+    return lines[0]
+
+
+# --- Wrong set-ups ---
+
+@pytest.mark.parametrize("url, words", [
+    ("", "MATRX_DATABASE_URL is empty"),
+    ("postgresql://u:secret-4711@127.0.0.1:1/x", "cannot be reached"),
+    ("postgresql://u:secret-4711@no-such-host.invalid/x", "cannot be reached"),
+    ("postgresql://u:secret-4711/@127.0.0.1/x", "cannot be read as a Postgres URL"),
+    ("postgresql://u:se@cret-4711@127.0.0.1/x", "cannot be read as a Postgres URL"),
+    ("postgresql://u@127.0.0.1/x?secret-4711=1", "cannot be read as a Postgres URL"),
+])
+def test_wrong_url(own, url, words):
+    line = refused(own(**on(url)))
+    assert "MATRX_DATABASE_URL" in line and words in line
+    assert "4711" not in line and "cret" not in line
+
+
+def test_unknown_store(own):
+    line = refused(own(MATRX_SANDBOX_STORE="mongo"))
+    assert "MATRX_SANDBOX_STORE" in line and "memory, sqlite or postgres" in line
+
+
+def test_missing_and_wrong_schema(own, postgres):
+    postgres.sql("CREATE DATABASE bare")
+    url = postgres.url.replace("/matrx?", "/bare?")
+    one = own(**on(url))
+    assert "migrations/001_create_sandboxes.sql" in refused(one)
+    postgres.apply("migrations/001_create_sandboxes.sql", url)
+    assert "migrations/002_create_events.sql" in refused(one)
+    postgres.apply("migrations/002_create_events.sql", url)
+    postgres.apply("migrations/003_create_coordination.sql", url)
+    postgres.sql("DROP TABLE matrx_leases", url)
+    assert "migrations/" in refused(one) and "matrx_leases" in refused(one)
+    postgres.sql("INSERT INTO matrx_schema VALUES (99)", url)
+    assert "newer orchestrator" in refused(one)
+
+
+def test_a_role_that_may_not_write(own, postgres, database):
+    postgres.sql("CREATE ROLE reader LOGIN")
+    line = refused(own(**on(database.replace("matrx@", "reader@"))))
+    assert "permission denied" in line
+
+
+def test_the_password_is_in_no_log(own, postgres, database):
+    postgres.sql("CREATE ROLE keeper LOGIN SUPERUSER PASSWORD 'secret-4711'")
+    one = own(**on(database.replace("matrx@", "keeper:secret-4711@"), MATRX_LOG_LEVEL="DEBUG"))
+    one.start()
+    postgres.stop()
+    one.request("GET", "/sandboxes")
+    postgres.start()
+    assert "secret-4711" not in one.log()
+
+
+# --- Several orchestrators ---
+
+@pytest.fixture
+def two(own, database):
+    a = own(**on(database, MATRX_HOST_NAME="box-a", MATRX_SHUTDOWN_TIMEOUT_SECONDS="5")).start()
+    b = own(**on(database, MATRX_HOST_NAME="box-b", MATRX_SHUTDOWN_TIMEOUT_SECONDS="5")).start()
+    return a, b
+
+
+def test_each_works_on_its_own_containers(two):
+    a, b = two
+    ours = a.create()["sandbox_id"]
+    theirs = b.create()["sandbox_id"]
+    assert {row["sandbox_id"] for row in a.rows()} == {ours, theirs}
+    assert a.request("GET", "/health").json()["active_sandboxes"] == 1
+    refused_exec = a.exec(theirs, "true")
+    assert refused_exec.status_code == 409 and "box-b" in refused_exec.json()["detail"]
+    beaten = a.request("POST", f"/sandboxes/{theirs}/heartbeat")
+    assert beaten.status_code == 200 and b.row(theirs)["last_heartbeat_at"]
+    extended = a.request("POST", f"/sandboxes/{theirs}/extend", json={"ttl_seconds": 80_000})
+    assert extended.status_code == 200
+    assert b.row(theirs)["expires_at"] == extended.json()["expires_at"]
+    # Each reconciles, and leaves the other's alone.
+    for one in two:
+        one.stop()
+        one.start()
+    assert b.run(theirs, "echo alive")["stdout"] == "alive\n"
+    assert a.run(ours, "echo alive")["stdout"] == "alive\n"
+
+
+def test_destroyed_through_the_other(two):
+    a, b = two
+    theirs = b.create()["sandbox_id"]
+    assert a.destroy(theirs).status_code == 204
+    assert b.containers() == []
+    row = a.row(theirs)
+    assert (row["status"], row["stop_reason"]) == ("stopped", "user_requested")
+
+
+def test_a_stop_for_a_host_that_is_away(two):
+    a, b = two
+    theirs = b.create()["sandbox_id"]
+    b.kill9()
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(a.destroy, theirs)
+        wait_for("the intent", lambda: a.row(theirs)["status"] == "shutting_down")
+        b.start()
+        assert waiting.result().status_code == 204
+    assert b.containers() == []
+
+
+def test_one_key_one_sandbox(two, record_property):
+    """1,000 creates at once, over both orchestrators, with one idempotency key."""
+    statuses, ids = [], set()
+
+    def create(number):
+        answer = two[number % 2].request(
+            "POST", "/sandboxes", json={"user_id": "user-1"}, timeout=120,
+            headers={"Idempotency-Key": "the-key"})
+        return answer.status_code, answer.json().get("sandbox_id")
+
+    with concurrent.futures.ThreadPoolExecutor(64) as pool:
+        for status, sandbox_id in pool.map(create, range(1000)):
+            statuses.append(status)
+            ids.add(sandbox_id)
+    assert statuses == [201] * 1000
+    assert len(ids) == 1
+    assert two[0].total() == 1
+    assert len(two[0].containers()) + len(two[1].containers()) == 1
+    other = two[0].request("POST", "/sandboxes", json={"user_id": "user-2"},
+                           headers={"Idempotency-Key": "the-key"})
+    assert other.status_code == 409
+    spaced = two[0].request("POST", "/sandboxes", content=b'{ "user_id" : "user-1" }',
+                            headers={"Idempotency-Key": "the-key"})
+    assert spaced.json()["sandbox_id"] in ids
+
+
+# --- Outage ---
+
+def test_the_database_is_away_for_twenty_seconds(own, database, postgres):
+    one = own(**on(database, MATRX_SHUTDOWN_TIMEOUT_SECONDS="3")).start()
+    before = [one.create()["sandbox_id"] for _ in range(3)]
+    answers, over = [], threading.Event()
+
+    def load():
+        while not over.is_set():
+            try:
+                answer = one.request("POST", "/sandboxes", json={"user_id": "user-1"})
+                answers.append(answer.status_code)
+                if answer.status_code == 201:
+                    deleted = one.destroy(answer.json()["sandbox_id"], "?graceful=false")
+                    assert deleted.status_code in (204, 503), deleted.text
+                else:
+                    time.sleep(0.05)
+            except httpx.HTTPError as error:
+                answers.append(repr(error))
+
+    workers = [threading.Thread(target=load) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+    time.sleep(2)
+    postgres.stop()
+    began = time.monotonic()
+    health, ready = [], []
+    while time.monotonic() < began + 20:
+        health.append(one.request("GET", "/health").status_code)
+        ready.append(one.request("GET", "/health/ready").status_code)
+        time.sleep(1)
+    postgres.start()
+    wait_for("recovery by itself",
+             lambda: one.request("GET", "/health/ready").status_code == 200, 15)
+    time.sleep(2)
+    over.set()
+    for worker in workers:
+        worker.join()
+    assert set(answers) == {201, 503}
+    assert set(health) == {200} and ready[2:] == [503] * len(ready[2:])
+    wait_for("agreement", lambda: agree(one), 40)
+    usable = {row["sandbox_id"] for row in one.rows() if row["status"] in ("ready", "running")}
+    assert set(before) <= usable
+    for sandbox_id in before:
+        assert one.run(sandbox_id, "echo alive")["stdout"] == "alive\n"
+    print(f"answers during the outage and around it: 201 {answers.count(201)} times, "
+          f"503 {answers.count(503)} times")
+
+
+# --- Row-level security ---
+
+SUPABASE = """
+CREATE ROLE anon NOLOGIN; CREATE ROLE authenticated NOLOGIN;
+CREATE ROLE service_role NOLOGIN BYPASSRLS;
+"""
+SUPABASE_SCHEMA = """
+CREATE SCHEMA auth;
+CREATE FUNCTION auth.uid() RETURNS text LANGUAGE sql STABLE AS
+  $$ SELECT nullif(current_setting('request.jwt.claim.sub', true), '') $$;
+GRANT USAGE ON SCHEMA auth, public TO anon, authenticated, service_role;
+GRANT ALL ON ALL TABLES IN SCHEMA public TO anon, authenticated, service_role;
+CREATE PUBLICATION supabase_realtime;
+"""
+
+
+def test_row_level_security(own, database, postgres):
+    postgres.sql(SUPABASE)
+    rls = "migrations/supabase/001_row_level_security.sql"
+    postgres.apply(rls, database)  # without auth.uid(): changes nothing
+    count = "SELECT count(*) FROM pg_policies WHERE tablename LIKE 'sandbox%'"
+    assert postgres.sql(count, database) == "0"
+    postgres.sql(SUPABASE_SCHEMA, database)
+    postgres.apply(rls, database)
+    postgres.apply(rls, database)  # again: the same
+    one = own(**on(database)).start()
+    alice, bob = (one.create(user_id=user)["sandbox_id"] for user in ("alice", "bob"))
+
+    def as_user(user, text, role="authenticated"):
+        return postgres.sql(f"SET request.jwt.claim.sub = '{user}'; SET ROLE {role}; {text}",
+                            database, check=False)
+
+    own_rows = as_user("alice", "SELECT sandbox_id FROM sandbox_instances")
+    assert own_rows.stdout.split() == [alice]
+    assert as_user("bob", "SELECT DISTINCT sandbox_id FROM sandbox_events").stdout.split() == [bob]
+    assert as_user("nobody", "SELECT sandbox_id FROM sandbox_instances").stdout.split() == []
+    for user, role in (("alice", "authenticated"), ("", "anon")):
+        for text in ("UPDATE sandbox_instances SET status = 'failed'",
+                     "DELETE FROM sandbox_instances", "DELETE FROM sandbox_events",
+                     "TRUNCATE sandbox_instances CASCADE",
+                     "INSERT INTO sandbox_events (sandbox_id, type, status, actor) "
+                     f"VALUES ('{alice}', 'x', 'x', 'x')",
+                     "SELECT * FROM matrx_idempotency_keys", "SELECT * FROM matrx_hosts"):
+            done = as_user(user, text, role)
+            assert done.returncode != 0 and "permission denied" in done.stderr, text
+    assert as_user("", "SELECT * FROM sandbox_instances", "anon").returncode != 0
+    renamed = as_user("", f"UPDATE sandbox_instances SET name = 'n' WHERE sandbox_id = '{alice}' "
+                          "RETURNING name", "service_role")
+    assert renamed.stdout.strip() == "n"
+    published = postgres.sql("SELECT tablename FROM pg_publication_tables", database)
+    assert published == "sandbox_instances"
+
+
+def test_a_change_by_hand_is_not_overwritten(own, database, postgres):
+    """Somebody edits a row in the database: the version rises, compare-and-swap notices."""
+    one = own(**on(database)).start()
+    sandbox = one.create()
+    state = "SELECT version, updated_at FROM sandbox_instances"
+    before = postgres.sql(state, database)
+    postgres.sql("UPDATE sandbox_instances SET name = 'by hand'", database)
+    after = postgres.sql(state, database)
+    assert int(after.split("|")[0]) == int(before.split("|")[0]) + 1
+    assert after.split("|")[1] > before.split("|")[1]
+    assert one.run(sandbox["sandbox_id"], "echo ok")["stdout"] == "ok\n"
+    assert one.row(sandbox["sandbox_id"])["name"] == "by hand"
+    refused_update = postgres.sql("UPDATE sandbox_events SET detail = 'x'", database, check=False)
+    assert "append-only" in refused_update.stderr
