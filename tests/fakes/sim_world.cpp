@@ -255,6 +255,7 @@ Task<Result<std::vector<Sandbox>>> SimStore::list_deserted(TimePoint due, TimePo
   return disturbed(world_.rows.list_deserted(due, silent_since, limit));
 }
 Task<Result<int>> SimStore::prune(TimePoint ended_before, int limit) {
+  ++world_.caretaker_rounds[installation_];
   return disturbed(world_.rows.prune(ended_before, limit));
 }
 

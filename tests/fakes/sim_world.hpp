@@ -55,6 +55,7 @@ struct SimWorld {
   std::map<SandboxId, SimContainer> containers;
   std::vector<SandboxId> ended_events;  // ends, in order; each watcher reads from where it began
   std::int64_t created_count = 0;
+  std::map<std::string, int> caretaker_rounds;  // per installation
   int wrongly_lost = 0;  // rows that were marked lost while their container was running
 };
 
@@ -106,7 +107,8 @@ class SimGuest : public Guest {
 
 class SimStore : public Store {
  public:
-  SimStore(SimWorld& world, Clock& clock) : world_(world), clock_(clock) {}
+  SimStore(SimWorld& world, Clock& clock, std::string installation)
+      : world_(world), clock_(clock), installation_(std::move(installation)) {}
 
   Task<Result<void>> open() override;
   Task<Result<void>> ping() override;
@@ -139,6 +141,7 @@ class SimStore : public Store {
 
   SimWorld& world_;
   Clock& clock_;
+  std::string installation_;
 };
 
 }  // namespace matrx

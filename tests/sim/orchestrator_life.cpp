@@ -21,7 +21,7 @@ OrchestratorLife::OrchestratorLife(SimWorld& world, std::uint64_t seed, const Op
       context_(std::make_unique<SimContext>()),
       clock_(world.clock, options.clock_offset),
       random_(seed),
-      store_(world, clock_),
+      store_(world, clock_, options.installation),
       runtime_(world, clock_, options.installation),
       guest_(world, clock_, options.installation),
       core_(std::make_unique<Core>(context_->get_executor(), sim_settings(options), store_,
