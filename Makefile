@@ -1,6 +1,6 @@
 # Thin on purpose: every target calls one script. `make` alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help run setup build image test test-unit test-integration sim fuzz bench asan tsan \
+.PHONY: help run setup build image test test-unit test-integration sim fuzz bench asan tsan types \
         format format-check lint check-includes ci clean
 
 help: ## this list
@@ -42,6 +42,9 @@ asan: ## tests under the address and undefined-behaviour sanitizers
 
 tsan: ## tests under the thread sanitizer
 	@tools/test.sh tsan
+
+types: ## TypeScript types of the Postgres tables, from migrations/
+	@tools/with-postgres.sh tools/make_types.py
 
 format: ## format the C++ code
 	@tools/format.sh

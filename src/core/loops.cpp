@@ -33,7 +33,11 @@ Task<void> Loops::reconcile_for_ever() {
 }
 
 Task<void> Loops::reconcile_and_log() {
+  const TimePoint began = clock_.now();
   const auto done = co_await reconcile();
+  log::debug("reconciled", {{"active", registry_.active()},
+                            {"strangers", strangers_.size()},
+                            {"duration_ms", (clock_.now() - began).count()}});
   if (!done) {
     log::warning("reconciliation did not finish",
                  {{"error", done.error().message}, {"internal", done.error().internal}});

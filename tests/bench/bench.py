@@ -21,6 +21,8 @@ import sys
 import tempfile
 import time
 
+import registry
+
 DOCKER_SOCKET = "/var/run/docker.sock"
 
 
@@ -293,6 +295,7 @@ def main():
         text = to_markdown(report(orchestrator, arguments.quick))
     finally:
         orchestrator.stop()
+    text += registry.report(arguments.build)
     print(text)
     if arguments.write:
         pathlib.Path(arguments.write).write_text(text)

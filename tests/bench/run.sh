@@ -8,4 +8,4 @@ tools/setup.sh --tests
 cmake --preset release >/dev/null
 cmake --build --preset release
 tools/build-image.sh
-exec /usr/bin/python3 tests/bench/bench.py --build build/release --write docs/benchmarks.md "$@"
+exec tools/with-postgres.sh /usr/bin/python3 tests/bench/bench.py --build build/release --write docs/benchmarks.md "$@"

@@ -243,6 +243,21 @@ TEST_F(Bounds, OneCaretakerAtATimeAndNeverNone) {
   ASSERT_EQ(rounds.size(), 2U) << "nobody took over";
 }
 
+TEST_F(Bounds, ReconcilesManyWithoutTouchingAny) {
+  constexpr int kSandboxes = 20'000;
+  for (int i = 0; i < kSandboxes; ++i) plant(Status::running, ContainerState::running, true);
+  OrchestratorLife life(world_, 1);
+  const auto began = std::chrono::steady_clock::now();
+  EXPECT_TRUE(life.await(life.core().reconcile()));
+  const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - began;
+  RecordProperty("reconcile_ms", std::to_string(took.count()));
+  std::cout << kSandboxes << " running sandboxes reconciled in " << took.count() << " ms\n";
+  ListQuery stopped;
+  stopped.status = Status::running;
+  EXPECT_EQ(run_task(world_.rows.list(stopped)).value().total, kSandboxes);
+  EXPECT_EQ(world_.containers.size(), static_cast<std::size_t>(kSandboxes));
+}
+
 TEST_F(Bounds, HistoryIsKeptAsLongAsPromised) {
   const SandboxId ended = plant(Status::stopped, std::nullopt, true);
   begin_life(kSimInstallation);

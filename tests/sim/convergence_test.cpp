@@ -2,7 +2,8 @@
 // is late, fails or loses its answer, with one orchestrator or two on one registry, whose clocks
 // are wrong: the registry and the containers come to agree again.
 //
-// MATRX_SIM_SEED=N runs one seed; MATRX_SIM_SEEDS=N how many each shard runs (default 500: 10,000 in all).
+// MATRX_SIM_SEED=N runs one seed; MATRX_SIM_SEEDS=N how many each shard runs (default 500: 10,000
+// in all).
 
 #include <gtest/gtest.h>
 
