@@ -31,3 +31,7 @@ endif()
 # The orchestrator that dies where tests/integration/test_failpoints.py wants it to.
 add_executable(matrx-orchestrator-failpoints ${CMAKE_SOURCE_DIR}/tests/failpoints/main.cpp)
 target_link_libraries(matrx-orchestrator-failpoints PRIVATE matrx_apps_orchestrator)
+if(TARGET adapters_postgres_test)
+  target_compile_definitions(adapters_postgres_test PRIVATE
+    MATRX_MIGRATIONS_FOLDER="${CMAKE_SOURCE_DIR}/migrations")
+endif()

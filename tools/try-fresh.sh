@@ -92,7 +92,8 @@ image=matrx-fresh:$suite-$user
 name=matrx-fresh-$suite
 if ! "${ENGINE[@]}" image inspect "$image" >/dev/null 2>&1; then
   say "making a bare Debian ($suite) with $packages"
-  as_root mmdebstrap --quiet --variant=minbase --include="$packages" "$suite" - | "${ENGINE[@]}" import - "$image" >/dev/null
+  as_root mmdebstrap --quiet --variant=minbase --include="$packages" "$suite" - |
+    "${ENGINE[@]}" import - "$image" >/dev/null
 fi
 "${ENGINE[@]}" rm -f -v "$name" >/dev/null 2>&1 || true
 # What a Docker Engine inside a container needs: all capabilities that this machine has itself (--privileged would also

@@ -35,7 +35,8 @@ cleanup() {
 trap cleanup EXIT
 trap 'exit 130' INT TERM
 
-"${as_server[@]}" "$bin/initdb" -D "$folder/data" -U matrx --auth=trust -E UTF8 --no-locale --no-sync >"$folder/initdb.log" 2>&1 ||
+"${as_server[@]}" "$bin/initdb" -D "$folder/data" -U matrx --auth=trust -E UTF8 --no-locale --no-sync \
+  >"$folder/initdb.log" 2>&1 ||
   { cat "$folder/initdb.log" >&2; fail "initdb could not make a database: see its message above."; }
 "$folder/ctl" start >/dev/null ||
   { cat "$folder/log" >&2; fail "Postgres did not start: see its log above."; }

@@ -25,6 +25,18 @@ char* read_buffer() {
   return buffer.data();
 }
 
+// Bytes at the end that begin a character whose rest is missing: 0 to 3.
+std::size_t incomplete_tail(std::string_view text) {
+  for (std::size_t back = 1; back <= std::min<std::size_t>(3, text.size()); ++back) {
+    const auto byte = static_cast<unsigned char>(text[text.size() - back]);
+    if (byte < 0x80) return 0;
+    if (byte < 0xC0) continue;  // in the middle of one
+    const std::size_t length = byte < 0xE0 ? 2 : byte < 0xF0 ? 3 : 4;
+    return length > back ? back : 0;
+  }
+  return 0;
+}
+
 }  // namespace
 
 Result<Pipe> Pipe::make() {
@@ -84,13 +96,7 @@ void Capture::keep(const char* bytes, std::size_t count) {
 }
 
 std::string Capture::take_text() {
-  if (truncated_) {
-    // Up to three bytes of a character whose rest was dropped.
-    for (int i = 0; i < 3 && !kept_.empty() && (kept_.back() & 0xC0) == 0x80; ++i) {
-      kept_.pop_back();
-    }
-    if (!kept_.empty() && (kept_.back() & 0x80) != 0) kept_.pop_back();
-  }
+  if (truncated_) kept_.resize(kept_.size() - incomplete_tail(kept_));
   return to_valid_utf8(std::move(kept_));
 }
 

@@ -188,6 +188,8 @@ TEST_F(ExecTest, CutsOutputAtACharacter) {
   const auto outcome = try_exec({.command = "printf 'aé%.0s' 1 2 3 4", .output_bytes_max = 8});
   EXPECT_EQ(outcome->stdout_text, "aéaéa");
   EXPECT_TRUE(outcome->stdout_truncated);
+  const auto whole = try_exec({.command = "printf 'aé%.0s' 1 2 3 4", .output_bytes_max = 9});
+  EXPECT_EQ(whole->stdout_text, "aéaéaé");  // cut behind a character: it stays
   EXPECT_FALSE(outcome->stderr_truncated);
 }
 
@@ -208,6 +210,9 @@ TEST_F(ExecTest, ABackgroundChildDoesNotHoldUpTheAnswer) {
   const auto outcome = exec("sh -c 'sleep 1000; : " + marker_ + "' & echo done");
   EXPECT_EQ(outcome.stdout_text, "done\n");
   EXPECT_FALSE(outcome.timed_out);
+  // It may not have come to its own program yet, by which we know it.
+  SystemClock clock;
+  for (int i = 0; i < 500 && survivors() == 0; ++i) run(clock.sleep(milliseconds(20)));
   EXPECT_GT(survivors(), 0);
   run(trees_->end_all(milliseconds(0)));
   EXPECT_EQ(lasting_survivors(), 0);
@@ -256,8 +261,31 @@ TEST_F(ProcessTest, TakesInputUntilItIsClosed) {
     EXPECT_TRUE(co_await reader->process().write_input("one "));
     EXPECT_TRUE(co_await reader->process().write_input("two"));
     reader->process().close_input();
-    EXPECT_FALSE(co_await reader->process().write_input("late"));
+    const auto late = co_await reader->process().write_input("late");
+    EXPECT_EQ(late.error().code, Code::conflict);
     EXPECT_EQ((co_await read(*reader)).out, "one two");
+  };
+  run(test());
+}
+
+TEST_F(ProcessTest, ClosingTheInputEndsAWriteThatWaits) {
+  auto test = [&]() -> Task<void> {
+    auto reader = co_await start({.program = "sleep", .arguments = {"60"}});
+    TaskGroup group(co_await asio::this_coro::executor);
+    std::optional<Code> code;
+    auto write = [&]() -> Task<void> {
+      const auto written = co_await reader->process().write_input(std::string(1'000'000, 'x'));
+      if (!written) code = written.error().code;
+    };
+    group.spawn("write", write());
+    SystemClock clock;
+    co_await clock.sleep(milliseconds(50));  // by now the pipe is full
+    EXPECT_FALSE(code.has_value());
+    reader->process().close_input();
+    co_await group.join();
+    EXPECT_EQ(code, Code::conflict);
+    processes_->kill(reader->process());
+    (void)co_await read(*reader);
   };
   run(test());
 }

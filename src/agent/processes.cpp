@@ -74,20 +74,26 @@ Process::Process(Executor executor, ProcessSpec spec, std::shared_ptr<Tree> tree
 
 Task<Result<void>> Process::write_input(std::string bytes) {
   const auto turn = co_await input_turn_.take();  // two calls at once must not mix their bytes
-  if (!input_ || end_) co_return fail(Code::internal, "The input of the process is closed.");
+  const auto input = input_;
+  if (!input || end_) co_return fail(Code::conflict, "The input of the process is closed.");
   SystemClock clock;
   auto write = [](stream_descriptor& to, std::string data) -> Task<bool> {
     const auto [ec, count] = co_await asio::async_write(to, asio::buffer(data), kAsTuple);
     co_return !ec;
   };
   const auto written =
-      co_await with_deadline(clock, kInputDeadline, write(*input_, std::move(bytes)));
+      co_await with_deadline(clock, kInputDeadline, write(*input, std::move(bytes)));
   if (!written) co_return fail(Code::timeout, "The process does not read its input.");
-  if (!*written) co_return fail(Code::internal, "The input of the process is closed.");
+  if (!*written) co_return fail(Code::conflict, "The input of the process is closed.");
   co_return Result<void>();
 }
 
-void Process::close_input() { input_.reset(); }
+void Process::close_input() {
+  if (!input_) return;
+  boost::system::error_code ignored;
+  input_->cancel(ignored);  // whoever is writing learns that it is closed
+  input_.reset();
+}
 
 bool Process::someone_is_behind() const {
   return std::ranges::any_of(readers_, [](const auto* r) { return r->bytes_ >= kReaderBytesMax; });
@@ -156,7 +162,9 @@ Task<Result<std::unique_ptr<ProcessReader>>> Processes::start(ProcessSpec spec) 
   }
   CO_TRY(tree, co_await trees_.start(std::move(command)));
   auto process = std::make_shared<Process>(executor_, std::move(spec), tree);
-  if (in.writing) process->input_.emplace(executor_, in.writing.release());
+  if (in.writing) {
+    process->input_ = std::make_shared<stream_descriptor>(executor_, in.writing.release());
+  }
   processes_.push_back(process);
   auto reader = std::make_unique<ProcessReader>(process);
   stream_descriptor from_out(executor_, out.reading.release());
@@ -198,7 +206,7 @@ Task<void> Processes::keep_until_forgotten(std::shared_ptr<Process> process, str
     pipe->cancel(ignored);
   }
   co_await pumps.join();
-  process->input_.reset();
+  process->close_input();
   const int status = process->tree_->exit_status().value_or(SIGKILL);
   process->end_ = status;
   process->publish({.kind = Kind::end, .wait_status = status});

@@ -77,7 +77,7 @@ class Process {
   Executor executor_;
   ProcessSpec spec_;
   std::shared_ptr<Tree> tree_;
-  std::optional<asio::posix::stream_descriptor> input_;
+  std::shared_ptr<asio::posix::stream_descriptor> input_;  // a write under way keeps it
   std::list<ProcessReader*> readers_;
   std::optional<int> end_;
   bool exited_ = false;  // what is in the pipes now is the last that counts

@@ -147,7 +147,7 @@ TEST_F(ApiTest, UnknownPathsAreNotFoundInJson) {
 TEST_F(ApiTest, AWrongMethodNamesTheRightOnes) {
   const Answer answer = send(Method::put, "/sandboxes");
   EXPECT_EQ(answer.status, 405);
-  EXPECT_EQ(answer.headers.get("Allow"), "POST, GET");
+  EXPECT_EQ(answer.headers.get("Allow"), "POST, GET, HEAD");
   EXPECT_EQ(send(Method::get, "/sandboxes/sbx-0123456789ab/exec").headers.get("Allow"), "POST");
 }
 

@@ -50,6 +50,7 @@ void Router::find(Context& context) const {
     }
     if (!context.allowed_methods.empty()) context.allowed_methods += ", ";
     context.allowed_methods += http::method_name(route.method);
+    if (route.method == http::Method::get) context.allowed_methods += ", HEAD";
   }
 }
 

@@ -35,6 +35,8 @@ inline constexpr auto kKeepAliveTimeout = 75s;              // idle between two 
 inline constexpr auto kWriteTimeout = 30s;                  // a reader that takes nothing
 inline constexpr auto kDrainTimeout = 10s;                  // requests under way at shutdown
 
+inline constexpr int kInterimAnswersMax = 8;  // 1xx before an answer, to our client
+
 // --- Exec --------------------------------------------------------------------------------------
 inline constexpr std::size_t kExecOutputBytesMax = 2 * 1024 * 1024;  // of stdout, of stderr
 inline constexpr auto kExecAnswerMargin = 10s;  // beyond the command's own timeout

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "async/turns.hpp"
+#include "base/limits.hpp"
 #include "http/parser.hpp"
 
 namespace matrx::http {
@@ -44,6 +45,21 @@ Task<Result<void>> read_header(Connection& connection, MessageParser<false>& par
     if (need == Need::nothing) co_return Result<void>();
     CO_CHECK(co_await read_more(connection, parser, name));
   }
+}
+
+// The header of the answer itself: what comes before it (100 Continue, 103 Early Hints) is passed
+// over; 101 ends HTTP and is an answer.
+Task<Result<std::unique_ptr<MessageParser<false>>>> read_answer_header(Connection& connection,
+                                                                       bool to_head,
+                                                                       const std::string& name) {
+  for (int interim = 0; interim <= kInterimAnswersMax; ++interim) {
+    auto parser = std::make_unique<MessageParser<false>>();
+    if (to_head) parser->skip_body();
+    CO_CHECK(co_await read_header(connection, *parser, name));
+    const auto status = parser->message().result_int();
+    if (status >= 200 || status == 101) co_return parser;
+  }
+  co_return fail(Code::unavailable, name + " sent no answer.", "too many interim ones");
 }
 
 // The next piece of the body; empty at its end.
@@ -135,9 +151,9 @@ Task<Result<ClientResponse>> Client::Impl::exchange(const ClientRequest& request
   const auto slot = co_await slots.take();
   CO_TRY(connection, co_await connect(kept));
   CO_CHECK(co_await write_request(connection, request));
-  MessageParser<false> parser;
-  if (request.method == Method::head) parser.skip_body();
-  CO_CHECK(co_await read_header(connection, parser, options.name));
+  const bool to_head = request.method == Method::head;
+  CO_TRY(header, co_await read_answer_header(connection, to_head, options.name));
+  MessageParser<false>& parser = *header;
   ClientResponse response{.status = static_cast<int>(parser.message().result_int()),
                           .headers = to_headers(parser.message()),
                           .body = {}};
@@ -167,8 +183,7 @@ Task<Result<std::unique_ptr<ResponseStream>>> Client::Impl::open(ClientRequest r
   bool kept = false;
   CO_TRY(connection, co_await connect(kept));
   CO_CHECK(co_await write_request(connection, request));
-  auto parser = std::make_unique<MessageParser<false>>();
-  CO_CHECK(co_await read_header(connection, *parser, options.name));
+  CO_TRY(parser, co_await read_answer_header(connection, false, options.name));
   co_return std::make_unique<OpenAnswer>(std::move(connection), std::move(parser), options.name);
 }
 

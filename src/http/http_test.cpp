@@ -153,6 +153,11 @@ TEST_F(HttpTest, RefusesNonsense) {
     EXPECT_EQ(co_await status("GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n"), "400");
     EXPECT_EQ(co_await status("GET / HTTP/1.1\r\nA: " + std::string(20000, 'a') + "\r\n\r\n"),
               "431");
+    EXPECT_EQ(co_await status("GET /" + std::string(kTargetBytesMax, 'a') + " HTTP/1.1\r\n\r\n"),
+              "414");
+    EXPECT_EQ(co_await status("POST /echo HTTP/1.1\r\nContent-Length: 3\r\n"
+                              "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+              "400");  // two lengths: who believes which one is how requests are smuggled
     EXPECT_EQ(co_await status("POST /echo HTTP/1.1\r\nContent-Length: 2000\r\n\r\n" +
                               std::string(2000, 'x')),
               "413");

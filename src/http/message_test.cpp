@@ -128,6 +128,23 @@ TEST_F(ScriptedClient, AKeptConnectionThatBreaksIsTriedAgainOnlyWhereThatIsHarml
   run_task(test());
 }
 
+TEST_F(ScriptedClient, PassesOverInterimAnswers) {
+  auto test = [&]() -> Task<void> {
+    const std::string interim = "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n";
+    Client patient = client({{"HTTP/1.1 100 Continue\r\n\r\n" + interim + kOk, kOk}});
+    EXPECT_EQ((co_await patient.send({.target = "/"}))->body, "ok");
+    EXPECT_EQ((co_await patient.send({.target = "/"}))->body, "ok");
+    EXPECT_EQ(connected_, 1);
+
+    connected_ = 0;
+    std::string endless;
+    for (int i = 0; i < 20; ++i) endless += interim;
+    Client tried = client({{endless + kOk}});
+    EXPECT_EQ((co_await tried.send({.target = "/"})).error().code, Code::unavailable);
+  };
+  run_task(test());
+}
+
 TEST_F(ScriptedClient, AFreshConnectionThatBreaksIsNotTriedAgain) {
   auto test = [&]() -> Task<void> {
     Client fresh = client({{"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab"}, {kOk}});

@@ -1,6 +1,7 @@
 // What ports/guest.hpp promises, held against the real agent (as a process of this host, no Docker)
 // through the real adapter.
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <spawn.h>
@@ -35,8 +36,14 @@ class GuestContract : public testing::Test {
     const std::string program = binary ? binary : "matrx-agent";
     const char* arguments[] = {program.c_str(), "serve", "--socket", socket.c_str(),
                                "--relay-port",  "0",     nullptr};
-    ::posix_spawn(&agent_, program.c_str(), nullptr, nullptr, const_cast<char* const*>(arguments),
+    // It must not hold our output open: should a test abort, ctest would wait for it for ever.
+    posix_spawn_file_actions_t files;
+    posix_spawn_file_actions_init(&files);
+    posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+    posix_spawn_file_actions_addopen(&files, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+    ::posix_spawn(&agent_, program.c_str(), &files, nullptr, const_cast<char* const*>(arguments),
                   environ);
+    posix_spawn_file_actions_destroy(&files);
     guest_ = std::make_unique<GuestClient>(clock_, folder_);
   }
   ~GuestContract() override {

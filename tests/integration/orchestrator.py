@@ -62,7 +62,8 @@ class Orchestrator:
         return [str(self.program), *arguments]
 
     def docker(self, *arguments):
-        return docker(*arguments, host=self.settings.get("DOCKER_HOST"))
+        host = self.settings.get("DOCKER_HOST", "")
+        return docker(*arguments, host=host if host.startswith("unix:") else None)
 
     def environment(self):
         base = {k: v for k, v in os.environ.items() if not k.startswith("MATRX_")}

@@ -171,8 +171,13 @@ Task<Result<void>> DockerRuntime::remove(const SandboxId& id) {
   } else if (!succeeded(response) && response.status != 404) {
     co_return std::unexpected(to_error(response, "remove the container"));
   }
-  std::error_code ec;
-  std::filesystem::remove_all(settings_.sandboxes_dir / id.text(), ec);
+  // What a sandbox left there may be large; links in it are removed, not followed.
+  auto clear = [folder = settings_.sandboxes_dir / id.text()] {
+    std::error_code ec;
+    std::filesystem::remove_all(folder, ec);
+    return ec;
+  };
+  const std::error_code ec = co_await offload(files_, std::move(clear));
   if (ec) log::warning("folder left behind", {{"sandbox_id", id.text()}, {"error", ec.message()}});
   co_return Result<void>();
 }

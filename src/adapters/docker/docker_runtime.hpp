@@ -1,6 +1,7 @@
 #pragma once
 // Sandboxes as Docker containers, over the Engine API 1.41 (Docker 20.10 or newer).
 
+#include <boost/asio/thread_pool.hpp>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -26,6 +27,7 @@ class DockerRuntime : public Runtime {
  public:
   // invalid: the host cannot be understood, or TLS files cannot be read.
   static Result<std::unique_ptr<DockerRuntime>> make(DockerSettings settings);
+  ~DockerRuntime() override { files_.join(); }
 
   Task<Result<void>> prepare() override;
   Task<Result<void>> ping() override;
@@ -47,6 +49,7 @@ class DockerRuntime : public Runtime {
 
   DockerSettings settings_;
   http::Client client_;
+  asio::thread_pool files_{1};
 };
 
 }  // namespace matrx

@@ -152,7 +152,7 @@ Connection::~Connection() {
 }
 
 void Connection::attach(Executor executor) {
-  socket_.emplace(executor, PQsocket(connection_.get()));
+  socket_ = std::make_unique<stream_descriptor>(executor, PQsocket(connection_.get()));
 }
 
 Task<Result<Rows>> Connection::query(std::string sql, Params params) {

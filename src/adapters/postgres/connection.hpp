@@ -83,7 +83,7 @@ class Connection {
   Error broken() const;
 
   std::unique_ptr<pg_conn, Close> connection_;
-  std::optional<boost::asio::posix::stream_descriptor> socket_;
+  std::unique_ptr<boost::asio::posix::stream_descriptor> socket_;
   bool in_query_ = false;
 };
 

@@ -184,6 +184,7 @@ Task<Result<std::vector<SandboxEvent>>> PostgresStore::events(SandboxId id) {
                                postgres::ms_of("at")),
                    std::move(params)));
   std::vector<SandboxEvent> events;
+  events.reserve(static_cast<std::size_t>(rows.size()));
   for (int row = 0; row < rows.size(); ++row) events.push_back(postgres::read_event(rows, row, 0));
   co_return events;
 }
