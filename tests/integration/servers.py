@@ -81,8 +81,9 @@ class PrivateDocker:
             self.process = subprocess.Popen(
                 # In a network of its own: without a bridge it would take away the other engine's.
                 ["unshare", "--net", "dockerd", "--data-root", self.folder / "root",
-                 "--exec-root", self.folder / "exec", "--pidfile", self.folder / "pid", "-H", self.host, "--bridge=none",
-                 "--iptables=false", "--ip-masq=false"], stdout=log, stderr=log)
+                 "--exec-root", self.folder / "exec", "--pidfile", self.folder / "pid",
+                 "-H", self.host, "--bridge=none", "--iptables=false", "--ip-masq=false"],
+                stdout=log, stderr=log)
         wait_for("the second engine", lambda: docker("version", "--format", "{{.Server.Version}}",
                                                      host=self.host), 60)
 
