@@ -51,6 +51,31 @@ class Postgres:
         self.process.wait(30)
 
 
+class Pooler:
+    """PgBouncer in transaction mode: consecutive statements may meet different server sessions."""
+
+    def __init__(self, url):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="matrx-pooler-"))
+        server = url.split("host=")[1]
+        database = url.split("@/")[1].split("?")[0]
+        (self.folder / "users").write_text('"matrx" ""\n')
+        (self.folder / "ini").write_text(
+            f"[databases]\n{database} = host={server} user=matrx\n[pgbouncer]\n"
+            f"pool_mode = transaction\nauth_type = trust\nauth_file = {self.folder}/users\n"
+            f"unix_socket_dir = {self.folder}\nlisten_addr =\ndefault_pool_size = 3\n"
+            f"user = postgres\n")
+        shutil.chown(self.folder, "postgres")
+        self.process = subprocess.Popen(["pgbouncer", "-q", self.folder / "ini"],
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.url = f"postgresql://matrx@/{database}?host={self.folder}&port=6432"
+        wait_for("the pooler", lambda: (self.folder / ".s.PGSQL.6432").exists())
+
+    def close(self):
+        self.process.terminate()
+        self.process.wait(30)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
 class PrivateDocker:
     """A Docker Engine beside the machine's own, with an image that holds nothing but a user."""
 

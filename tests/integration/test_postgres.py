@@ -7,6 +7,7 @@ import time
 import httpx
 import pytest
 from orchestrator import KEY, wait_for
+from servers import Pooler
 from test_crash import agree
 
 pytestmark = pytest.mark.integration
@@ -202,6 +203,28 @@ def test_the_database_is_away_for_twenty_seconds(own, database, postgres):
         assert one.run(sandbox_id, "echo alive")["stdout"] == "alive\n"
     print(f"answers during the outage and around it: 201 {answers.count(201)} times, "
           f"503 {answers.count(503)} times")
+
+
+# --- A transaction pooler in between ---
+
+def test_through_a_transaction_pooler(own, database):
+    pooler = Pooler(database)
+    try:
+        a = own(**on(pooler.url, MATRX_SHUTDOWN_TIMEOUT_SECONDS="5")).start()
+        b = own(**on(pooler.url, MATRX_SHUTDOWN_TIMEOUT_SECONDS="5")).start()
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            made = list(pool.map(lambda n: (a, b)[n % 2].create()["sandbox_id"], range(8)))
+            outputs = list(pool.map(lambda n: (a, b)[n % 2].run(made[n], f"echo {n}")["stdout"],
+                                    range(8)))
+            assert outputs == [f"{n}\n" for n in range(8)]
+            # Each through the one that does not have it: found by polling, as no notification
+            # arrives through the pooler.
+            gone = list(pool.map(lambda n: (b, a)[n % 2].destroy(made[n]).status_code, range(8)))
+        assert gone == [204] * 8
+        assert a.containers() == [] and b.containers() == []
+        assert "prepared statement" not in a.log() + b.log()
+    finally:
+        pooler.close()
 
 
 # --- Row-level security ---
