@@ -1,0 +1,28 @@
+#pragma once
+// What a home consists of, as values: what a scan finds, what a manifest says, what a store lists.
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+namespace matrx {
+
+enum class NodeKind { file, folder, link };
+
+struct HomeNode {
+  NodeKind kind = NodeKind::file;
+  std::uint32_t mode = 0644;  // permission bits, with setuid, setgid and sticky
+  std::uint32_t uid = 1000, gid = 1000;
+  std::int64_t modified_ns = 0;  // since 1970
+  std::int64_t size_bytes = 0;   // of a file
+  std::string target;            // of a link
+  std::string tag;               // of a file in the store: changes with its content
+  std::string writer;            // the sandbox that stored it; empty: somebody else
+  bool operator==(const HomeNode&) const = default;
+};
+
+// By path relative to the home: "a/b", bytes as the kernel has them, never empty, no "." or "..".
+// Folders are nodes of their own, so that empty ones survive.
+using HomeTree = std::map<std::string, HomeNode>;
+
+}  // namespace matrx
