@@ -80,6 +80,9 @@ inline constexpr auto kDatabaseConnectTimeout = 5s;  // of one address
 inline constexpr auto kDatabaseDeadline = 10s;       // waiting for a connection and the answer
 inline constexpr auto kDatabaseReconnectMax = 2s;    // between two tries to connect
 
+// --- Homes -------------------------------------------------------------------------------------
+inline constexpr std::size_t kManifestBytesMax = 256 * 1024 * 1024;  // about a million nodes
+
 // --- Several orchestrators, live feed -----------------------------------------------------------
 inline constexpr auto kAnnounceInterval = 10s;   // "I am alive", to the others
 inline constexpr auto kHostSilentAfter = 60s;    // six of them missed: it may be gone

@@ -1,0 +1,132 @@
+#include "wire/home_manifest.hpp"
+
+#include <algorithm>
+
+#include "base/limits.hpp"
+#include "base/text.hpp"
+#include "wire/json.hpp"
+
+namespace matrx {
+namespace {
+
+constexpr std::int64_t kVersion = 1;
+constexpr std::size_t kNameBytesMax = 255;  // NAME_MAX
+constexpr std::uint32_t kModeMax = 07777;
+
+std::string_view kind_name(NodeKind kind) {
+  switch (kind) {
+    case NodeKind::file:
+      return "file";
+    case NodeKind::folder:
+      return "folder";
+    case NodeKind::link:
+      return "link";
+  }
+  return "";
+}
+
+void put_bytes(json::object& into, const std::string& name, const std::string& bytes) {
+  if (utf8_length(bytes)) {
+    into[name] = bytes;
+  } else {
+    into[name + "_base64"] = base64_encode(bytes);
+  }
+}
+
+std::optional<std::string> bytes_at(const json::object& from, const std::string& name) {
+  if (const auto coded = json::text_at(from, name + "_base64"); !coded.empty()) {
+    return base64_decode(coded);
+  }
+  return std::string(json::text_at(from, name));
+}
+
+std::optional<HomeNode> decode_node(const json::object& from) {
+  HomeNode node;
+  const auto kind = json::text_at(from, "kind");
+  const auto target = bytes_at(from, "target");
+  const auto mode = json::integer_at(from, "mode", -1);
+  const auto uid = json::integer_at(from, "uid", -1), gid = json::integer_at(from, "gid", -1);
+  node.size_bytes = json::integer_at(from, "size", 0);
+  constexpr std::int64_t kIdMax = UINT32_MAX;
+  const bool numbers = mode >= 0 && mode <= kModeMax && uid >= 0 && uid <= kIdMax && gid >= 0 &&
+                       gid <= kIdMax && node.size_bytes >= 0;
+  if (!numbers || !target) return std::nullopt;
+  node.mode = static_cast<std::uint32_t>(mode);
+  node.uid = static_cast<std::uint32_t>(uid);
+  node.gid = static_cast<std::uint32_t>(gid);
+  node.modified_ns = json::integer_at(from, "modified_ns", 0);
+  node.target = *target;
+  node.tag = json::text_at(from, "tag");
+  node.writer = json::text_at(from, "writer");
+  if (kind == "file") {
+    node.kind = NodeKind::file;
+  } else if (kind == "folder") {
+    node.kind = NodeKind::folder;
+  } else if (kind == "link") {
+    node.kind = NodeKind::link;
+  } else {
+    return std::nullopt;
+  }
+  const bool is_link = node.kind == NodeKind::link;
+  const bool has_target = !node.target.empty() && node.target.size() < kPathBytesMax &&
+                          node.target.find('\0') == std::string::npos;
+  if (is_link != !node.target.empty() || (is_link && !has_target)) return std::nullopt;
+  return node;
+}
+
+}  // namespace
+
+bool is_home_path(std::string_view path) {
+  if (path.empty() || path.size() >= kPathBytesMax) return false;
+  if (path.find('\0') != std::string_view::npos) return false;
+  return std::ranges::all_of(split(path, '/'), [](std::string_view part) {
+    return !part.empty() && part.size() <= kNameBytesMax && part != "." && part != "..";
+  });
+}
+
+std::string encode_manifest(const HomeTree& tree) {
+  json::array nodes;
+  nodes.reserve(tree.size());
+  for (const auto& [path, node] : tree) {
+    json::object out;
+    put_bytes(out, "path", path);
+    out["kind"] = kind_name(node.kind);
+    out["mode"] = node.mode;
+    out["uid"] = node.uid;
+    out["gid"] = node.gid;
+    out["modified_ns"] = node.modified_ns;
+    if (node.kind == NodeKind::file) {
+      out["size"] = node.size_bytes;
+      out["tag"] = to_valid_utf8(node.tag);
+    }
+    if (node.kind == NodeKind::link) put_bytes(out, "target", node.target);
+    if (!node.writer.empty()) out["writer"] = to_valid_utf8(node.writer);
+    nodes.push_back(std::move(out));
+  }
+  return json::serialize(json::object{{"version", kVersion}, {"nodes", std::move(nodes)}});
+}
+
+Result<HomeTree> decode_manifest(std::string_view text) {
+  if (text.size() > kManifestBytesMax) return fail(Code::invalid, "The manifest is too large.");
+  TRY(parsed, json::parse(text));
+  const json::object* root = parsed.if_object();
+  const json::array* nodes = root ? json::array_at(*root, "nodes") : nullptr;
+  if (nodes == nullptr || json::integer_at(*root, "version") != kVersion) {
+    return fail(Code::invalid, "The manifest is not of a version that is known here.");
+  }
+  HomeTree tree;
+  for (const json::value& entry : *nodes) {
+    const json::object* from = entry.if_object();
+    const auto path = from ? bytes_at(*from, "path") : std::nullopt;
+    const auto node = from ? decode_node(*from) : std::nullopt;
+    if (!path || !node || !is_home_path(*path)) {
+      return fail(Code::invalid, "The manifest has a node that cannot be in a home.");
+    }
+    if (!tree.emplace(*path, *node).second) {
+      return fail(Code::invalid, "The manifest names a path twice.");
+    }
+  }
+  return tree;
+}
+
+}  // namespace matrx
