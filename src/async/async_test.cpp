@@ -175,5 +175,32 @@ TEST(Offload, RunsElsewhereAndComesBack) {
   pool.join();
 }
 
+TEST(Offload, MayBeCancelledWhileItRuns) {
+  for (int round = 0; round < 300; ++round) {
+    asio::io_context io(1);
+    asio::thread_pool pool(1);
+    int done = 0;
+    auto work = [&]() -> Task<void> {
+      for (;;) {
+        auto job = [text = std::string(100, 'x')] { return text + text; };
+        const std::string twice = co_await offload(pool, std::move(job));
+        EXPECT_EQ(twice.size(), 200U);
+        ++done;
+      }
+    };
+    auto all = [&]() -> Task<void> {
+      TaskGroup group(co_await asio::this_coro::executor);
+      for (int i = 0; i < 4; ++i) group.spawn("work", work());
+      SystemClock clock;
+      co_await clock.sleep(milliseconds(round % 3));
+      group.cancel();
+      co_await group.join();
+      EXPECT_EQ(group.size(), 0U);
+    };
+    run_task(io, all());
+    pool.join();
+  }
+}
+
 }  // namespace
 }  // namespace matrx
