@@ -3,6 +3,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import sqlite3
 import statistics
 import subprocess
@@ -104,6 +105,7 @@ def measure(build, store, url, fill):
     status = pathlib.Path(f"/proc/{process.pid}/status").read_text()
     memory = int(re.search(r"VmRSS:\s+(\d+)", status).group(1)) / 1024
     stop(process)
+    shutil.rmtree(data, ignore_errors=True)
     return [
         (f"{store}: start to ready", f"{full_start * 1000:.0f} ms", f"empty {empty_start * 1000:.0f} ms"),
         (f"{store}: list, newest 100, p50", f"{first:.1f} ms", f"empty {empty_list:.1f} ms"),

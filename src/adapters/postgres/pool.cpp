@@ -32,6 +32,8 @@ Task<Result<Rows>> Pool::run_without_deadline(std::string sql, Params params) {
 }
 
 Task<Result<std::unique_ptr<Connection>>> Pool::connect() {
+  // One at a time: a try that hangs must not have a queue of others behind it that hang as well.
+  const auto turn = co_await connecting_.take();
   if (clock_.now() < closed_until_) co_return std::unexpected(last_error_);
   auto work = [url = url_] { return Connection::open(url); };
   auto connection = co_await offload(connector_, std::move(work));

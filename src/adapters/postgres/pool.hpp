@@ -33,6 +33,7 @@ class Pool {
   std::string url_;
   Clock& clock_;
   Slots slots_;
+  Slots connecting_{1};
   std::vector<std::unique_ptr<Connection>> idle_;
   TimePoint closed_until_{};
   milliseconds pause_{0};
