@@ -381,7 +381,7 @@ class KeptText : public http::BodyWriter {
     text += piece;
     co_return Result<void>();
   }
-  bool is_stopping() const override { return false; }
+  bool is_over() override { return false; }
   std::string text;
 };
 

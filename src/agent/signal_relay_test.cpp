@@ -44,7 +44,7 @@ class SignalRelayTest : public testing::Test {
       }
       co_return Result<void>();
     }
-    bool is_stopping() const override { return false; }
+    bool is_over() override { return false; }
     std::vector<json::object> heard;
 
    private:

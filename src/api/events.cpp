@@ -7,8 +7,7 @@
 namespace matrx::api {
 namespace {
 
-constexpr auto kStopPoll = milliseconds(500);    // between two looks whether the server is stopping
-constexpr auto kPageGap = milliseconds(50);      // in a flood, pages instead of single events
+constexpr auto kStopPoll = milliseconds(500);    // between two looks whether anybody still listens
 constexpr const char* kRetry = "retry: 1000\n";  // milliseconds until a browser reconnects
 
 std::string to_sse(const FeedItem& item) {
@@ -71,10 +70,10 @@ Task<void> Api::stream_events(FeedPage page, bool reset, http::BodyWriter& write
       quiet = milliseconds(0);
     }
     text.clear();
-    if (writer.is_stopping()) co_return;
+    if (writer.is_over()) co_return;
     auto next = co_await core_.feed().next(page.cursor, kStopPoll);
     if (!next) co_return;  // the registry is away: the client comes back with its cursor
-    quiet += next->items.empty() ? kStopPoll : kPageGap;
+    if (next->items.empty()) quiet += kStopPoll;
     page = *std::move(next);
   }
 }

@@ -76,8 +76,9 @@ class BodyWriter {
   virtual ~BodyWriter() = default;
   // unavailable: the reader is gone. timeout: it took nothing for kWriteTimeout.
   virtual Task<Result<void>> write(std::string_view piece) = 0;
-  // True once the server is stopping: an answer without an end should come to its end now.
-  virtual bool is_stopping() const = 0;
+  // True once an answer without an end should come to one: the server is stopping, or the reader
+  // has hung up (seen before the next write, which may be long in coming).
+  virtual bool is_over() = 0;
 };
 
 using BodyStream = std::function<Task<void>(BodyWriter& writer)>;

@@ -83,7 +83,9 @@ class ServerConnection::Writer : public BodyWriter {
     co_return written;
   }
 
-  bool is_stopping() const override { return connection_.stopping_; }
+  bool is_over() override {
+    return connection_.stopping_ || !connection_.stream_->is_idle_and_open();
+  }
 
  private:
   ServerConnection& connection_;

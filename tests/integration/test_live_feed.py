@@ -120,7 +120,7 @@ def test_followers_are_limited(shared):
         stream = follow()
         stream.close()
         return stream.status_code == 200
-    wait_for("a free place", is_free, 40)
+    wait_for("a free place", is_free, 5)
 
 
 # --- Extension ---
