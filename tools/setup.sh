@@ -21,7 +21,7 @@ packages=(
 )
 test_packages=(
   libgtest-dev libgmock-dev libclang-rt-19-dev clang-tidy-19 clang-format-19 llvm-19
-  postgresql pgbouncer shellcheck wrk python3-pytest python3-httpx
+  postgresql pgbouncer shellcheck wrk python3-pytest python3-httpx python3-jsonschema
 )
 case "${1:-}" in
   '') ;;
