@@ -26,8 +26,8 @@ function(test_on_postgres name filter)
   set_tests_properties(${name}_postgres PROPERTIES LABELS contract TIMEOUT 300)
 endfunction()
 
-foreach(folder base async model wire http core api agent adapters/sqlite adapters/postgres adapters/docker
-        adapters/guest apps/orchestrator)
+foreach(folder base async model wire http core api agent adapters/homes adapters/sqlite
+        adapters/postgres adapters/docker adapters/guest apps/orchestrator)
   string(REPLACE "/" "_" name ${folder})
   file(GLOB tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${folder}/*_test.cpp)
   test_program(${name}_test unit SOURCES ${tests} LIBS matrx_${name})

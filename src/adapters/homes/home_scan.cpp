@@ -1,0 +1,157 @@
+#include "adapters/homes/home_scan.hpp"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <fnmatch.h>
+#include <linux/openat2.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <memory>
+
+#include "base/limits.hpp"
+
+namespace matrx {
+namespace {
+
+constexpr std::int64_t kNsPerSecond = 1'000'000'000;
+
+class Folder {
+ public:
+  explicit Folder(int descriptor)
+      : stream_(descriptor < 0 ? nullptr : ::fdopendir(descriptor), &::closedir) {}
+  explicit operator bool() const { return stream_ != nullptr; }
+  int descriptor() const { return ::dirfd(stream_.get()); }
+
+  // The next name; nullptr at the end.
+  const char* next() {
+    const dirent* entry = ::readdir(stream_.get());
+    return entry ? static_cast<const char*>(entry->d_name) : nullptr;
+  }
+
+ private:
+  std::unique_ptr<DIR, int (*)(DIR*)> stream_;
+};
+
+int open_beneath(int home, const std::string& path) {
+  open_how how{};
+  how.flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS;
+  for (;;) {
+    const long opened = ::syscall(SYS_openat2, home, path.c_str(), &how, sizeof how);
+    // The kernel asks for another try where somebody was moving folders about.
+    if (opened < 0 && (errno == EINTR || errno == EAGAIN)) continue;
+    return static_cast<int>(opened);
+  }
+}
+
+bool is_excluded(const HomeExcludes& excludes, const char* name, bool is_folder) {
+  return std::ranges::any_of(excludes, [&](const std::string& pattern) {
+    if (!pattern.ends_with('/')) return ::fnmatch(pattern.c_str(), name, 0) == 0;
+    return is_folder && ::fnmatch(pattern.substr(0, pattern.size() - 1).c_str(), name, 0) == 0;
+  });
+}
+
+class Scanner {
+ public:
+  Scanner(int home, const HomeExcludes& excludes, const HomeLimits& limits)
+      : home_(home), excludes_(excludes), limits_(limits) {}
+
+  Result<HomeScan> run() {
+    waiting_.emplace_back();
+    while (!waiting_.empty()) {
+      const std::string path = std::move(waiting_.back());
+      waiting_.pop_back();
+      CHECK_OK(read_folder(path));
+    }
+    return std::move(scan_);
+  }
+
+ private:
+  Result<void> read_folder(const std::string& path) {
+    Folder folder(open_beneath(home_, path.empty() ? "." : path));
+    if (!folder) {
+      if (path.empty()) {
+        return fail(Code::unavailable, "The home cannot be read.", std::strerror(errno));
+      }
+      scan_.tree.erase(path);  // gone, or no folder any more
+      ++scan_.left_out;
+      return {};
+    }
+    while (const char* name = folder.next()) {
+      const std::string_view text = name;
+      if (text == "." || text == "..") continue;
+      CHECK_OK(
+          add(folder.descriptor(), path.empty() ? std::string(text) : path + "/" + name, name));
+    }
+    return {};
+  }
+
+  Result<void> add(int folder, std::string path, const char* name) {
+    struct stat info{};
+    const bool is_there = ::fstatat(folder, name, &info, AT_SYMLINK_NOFOLLOW) == 0;
+    if (!is_there || path.size() >= kPathBytesMax) {
+      ++scan_.left_out;
+      return {};
+    }
+    if (is_excluded(excludes_, name, S_ISDIR(info.st_mode))) return {};
+    HomeNode node{.mode = info.st_mode & 07777U, .uid = info.st_uid, .gid = info.st_gid};
+    node.modified_ns = info.st_mtim.tv_sec * kNsPerSecond + info.st_mtim.tv_nsec;
+    if (S_ISREG(info.st_mode)) {
+      node.size_bytes = info.st_size;
+      scan_.bytes += info.st_size;
+    } else if (S_ISDIR(info.st_mode)) {
+      node.kind = NodeKind::folder;
+      waiting_.push_back(path);
+    } else if (S_ISLNK(info.st_mode)) {
+      std::array<char, kPathBytesMax> target{};
+      const ssize_t bytes = ::readlinkat(folder, name, target.data(), target.size() - 1);
+      if (bytes <= 0) {
+        ++scan_.left_out;
+        return {};
+      }
+      node.kind = NodeKind::link;
+      node.target.assign(target.data(), static_cast<std::size_t>(bytes));
+    } else {
+      ++scan_.left_out;
+      return {};
+    }
+    scan_.tree[std::move(path)] = std::move(node);
+    if (scan_.tree.size() > limits_.nodes_max) {
+      return fail(Code::too_large, "The home has more than " + std::to_string(limits_.nodes_max) +
+                                       " files and folders.");
+    }
+    if (scan_.bytes > limits_.bytes_max) {
+      return fail(Code::too_large,
+                  "The home has more than " + std::to_string(limits_.bytes_max) + " bytes.");
+    }
+    return {};
+  }
+
+  int home_;
+  const HomeExcludes& excludes_;
+  const HomeLimits& limits_;
+  std::vector<std::string> waiting_;  // folders to be read
+  HomeScan scan_;
+};
+
+}  // namespace
+
+Result<HomeScan> scan_home(const std::string& home, const HomeExcludes& excludes,
+                           const HomeLimits& limits) {
+  // The home itself is ours: its parents belong to root on the host.
+  const int descriptor = ::open(home.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (descriptor < 0) {
+    return fail(Code::unavailable, "The home cannot be read.", home + ": " + std::strerror(errno));
+  }
+  auto scan = Scanner(descriptor, excludes, limits).run();
+  ::close(descriptor);
+  return scan;
+}
+
+}  // namespace matrx

@@ -1,0 +1,36 @@
+#pragma once
+// What is in a home on this host, while hostile programs may be rearranging it.
+//
+// Every folder is opened anew from the home's own descriptor with openat2(RESOLVE_BENEATH |
+// RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV): a folder that was swapped for a link, or moved out, is
+// not entered. Nothing but names and attributes is read; no file is opened.
+
+#include <string>
+#include <vector>
+
+#include "base/error.hpp"
+#include "model/home_tree.hpp"
+
+namespace matrx {
+
+struct HomeLimits {
+  std::size_t nodes_max = 1'000'000;
+  std::int64_t bytes_max = INT64_MAX;  // of all files together
+};
+
+// Which names a sync leaves out: shell patterns (fnmatch) on the last part of a path; one that ends
+// in '/' is for folders, with all that is in them.
+using HomeExcludes = std::vector<std::string>;
+
+struct HomeScan {
+  HomeTree tree;
+  std::int64_t bytes = 0;
+  std::size_t left_out = 0;  // FIFOs, sockets, devices, names too long, what vanished meanwhile
+};
+
+// Blocking: for a worker thread. too_large: over a limit; the message says which.
+// unavailable: the home itself cannot be read.
+Result<HomeScan> scan_home(const std::string& home, const HomeExcludes& excludes,
+                           const HomeLimits& limits);
+
+}  // namespace matrx
