@@ -35,3 +35,7 @@ if(TARGET adapters_postgres_test)
   target_compile_definitions(adapters_postgres_test PRIVATE
     MATRX_MIGRATIONS_FOLDER="${CMAKE_SOURCE_DIR}/migrations")
 endif()
+
+test_program(storage_contract_test contract
+  SOURCES ${CMAKE_SOURCE_DIR}/tests/contract/storage_contract_test.cpp
+  LIBS matrx_adapters_localdisk)

@@ -20,8 +20,8 @@ namespace matrx {
 struct UploadPlan {
   std::vector<std::pair<std::string, std::string>>
       set_aside;                    // in the store: copy from → to, first
-  std::vector<std::string> put;     // files to be sent, second
-  std::vector<std::string> remove;  // in the store, third
+  std::vector<std::string> remove;  // in the store, second: a folder there may make room for a file
+  std::vector<std::string> put;     // files to be sent, third
   // What the store holds afterwards: the next manifest, written last. The tags of `put` are those
   // of the time before; whoever sends the files fills them in.
   HomeTree result;

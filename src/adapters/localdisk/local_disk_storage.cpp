@@ -1,0 +1,176 @@
+#include "adapters/localdisk/local_disk_storage.hpp"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "async/offload.hpp"
+#include "base/ids.hpp"
+#include "wire/home_manifest.hpp"
+
+namespace matrx {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Closes what open_file() gave.
+struct Opened {
+  int descriptor;
+  ~Opened() { ::close(descriptor); }
+};
+
+}  // namespace
+
+Result<ObjectFiles> LocalDiskStorage::objects(const StoragePlace& place,
+                                              const std::vector<std::string>& paths) const {
+  if (!is_valid_user_id(place.user_id)) return fail(Code::invalid, "There is no such user.");
+  for (const auto& path : paths) {
+    if (!is_home_path(path)) return fail(Code::invalid, "This path cannot be in a home.");
+  }
+  return ObjectFiles((fs::path(root_) / "users" / place.user_id / tier_name(place.tier)).string());
+}
+
+Result<std::string> LocalDiskStorage::manifest_path(const std::string& user_id) const {
+  if (!is_valid_user_id(user_id)) return fail(Code::invalid, "There is no such user.");
+  return (fs::path(root_) / "users" / user_id / ".matrx" / "manifest.json").string();
+}
+
+Task<Result<void>> LocalDiskStorage::open() {
+  std::error_code ec;
+  fs::create_directories(fs::path(root_) / "users", ec);
+  if (!ec && ::chmod(root_.c_str(), 0700) == 0) co_return Result<void>();
+  co_return fail(Code::unavailable,
+                 "MATRX_DATA_DIR: the storage folder " + root_ + " cannot be written",
+                 ec ? ec.message() : std::strerror(errno));
+}
+
+Task<Result<void>> LocalDiskStorage::ping() {
+  std::error_code ec;
+  if (fs::is_directory(fs::path(root_) / "users", ec)) co_return Result<void>();
+  co_return fail(Code::unavailable, "The storage folder is gone.", root_);
+}
+
+Task<Result<HomeTree>> LocalDiskStorage::list(StoragePlace place) {
+  CO_TRY(files, objects(place));
+  auto work = [files] { return files.list(); };
+  co_return co_await offload(thread_, std::move(work));
+}
+
+Task<Result<Storage::Tags>> LocalDiskStorage::store(StoragePlace place, std::string from_folder,
+                                                    std::vector<std::string> paths) {
+  CO_TRY(files, objects(place, paths));
+  auto work = [files, from = std::move(from_folder), paths = std::move(paths)]() -> Result<Tags> {
+    Tags tags;
+    for (const auto& path : paths) {
+      const auto source = ObjectFiles::open_file(from, path);
+      if (!source && source.error().code == Code::not_found) continue;
+      if (!source) return std::unexpected(source.error());
+      const Opened opened{*source};
+      TRY(tag, files.put(path, opened.descriptor));
+      tags.emplace(path, tag);
+    }
+    return tags;
+  };
+  co_return co_await offload(thread_, std::move(work));
+}
+
+Task<Result<void>> LocalDiskStorage::fetch(StoragePlace place, std::vector<std::string> paths,
+                                           std::string into_folder) {
+  CO_TRY(files, objects(place, paths));
+  auto work = [files, into = ObjectFiles(std::move(into_folder)),
+               paths = std::move(paths)]() -> Result<void> {
+    for (const auto& path : paths) {
+      TRY(source, ObjectFiles::open_file(files.folder(), path));
+      const Opened opened{source};
+      CHECK_OK(into.put(path, opened.descriptor));
+    }
+    return {};
+  };
+  co_return co_await offload(thread_, std::move(work));
+}
+
+Task<Result<void>> LocalDiskStorage::copy(StoragePlace place, std::string from, std::string to) {
+  CO_TRY(files, objects(place, {from, to}));
+  auto work = [files, from = std::move(from), to = std::move(to)]() -> Result<void> {
+    TRY(source, ObjectFiles::open_file(files.folder(), from));
+    const Opened opened{source};
+    CHECK_OK(files.put(to, opened.descriptor));
+    return {};
+  };
+  co_return co_await offload(thread_, std::move(work));
+}
+
+Task<Result<void>> LocalDiskStorage::remove(StoragePlace place, std::vector<std::string> paths) {
+  CO_TRY(files, objects(place, paths));
+  auto work = [files, paths = std::move(paths)]() -> Result<void> {
+    for (const auto& path : paths) CHECK_OK(files.remove(path));
+    return {};
+  };
+  co_return co_await offload(thread_, std::move(work));
+}
+
+Task<Result<std::string>> LocalDiskStorage::read(StoragePlace place, std::string path,
+                                                 std::int64_t offset, std::size_t bytes_max) {
+  CO_TRY(files, objects(place, {path}));
+  auto work = [files, path = std::move(path), offset, bytes_max]() -> Result<std::string> {
+    TRY(source, ObjectFiles::open_file(files.folder(), path));
+    const Opened opened{source};
+    std::string bytes(bytes_max, '\0');
+    const ssize_t count = ::pread(opened.descriptor, bytes.data(), bytes.size(), offset);
+    if (count < 0) return fail(Code::unavailable, "The storage cannot be read.", path);
+    bytes.resize(static_cast<std::size_t>(count));
+    return bytes;
+  };
+  co_return co_await offload(thread_, std::move(work));
+}
+
+Task<Result<std::optional<HomeTree>>> LocalDiskStorage::read_manifest(std::string user_id) {
+  CO_TRY(path, manifest_path(user_id));
+  auto work = [path]() -> Result<std::optional<HomeTree>> {
+    std::ifstream file(path, std::ios::binary);
+    if (!file) return std::optional<HomeTree>();
+    std::ostringstream text;
+    text << file.rdbuf();
+    if (file.bad()) return fail(Code::unavailable, "The storage cannot be read.", path);
+    TRY(tree, decode_manifest(std::move(text).str()));
+    return std::optional<HomeTree>(std::move(tree));
+  };
+  co_return co_await offload(thread_, std::move(work));
+}
+
+Task<Result<void>> LocalDiskStorage::write_manifest(std::string user_id, HomeTree tree) {
+  CO_TRY(path, manifest_path(user_id));
+  auto work = [path, tree = std::move(tree)] { return replace_file(path, encode_manifest(tree)); };
+  co_return co_await offload(thread_, std::move(work));
+}
+
+Task<Result<StorageUsage>> LocalDiskStorage::usage(StoragePlace place) {
+  CO_TRY(tree, co_await list(std::move(place)));
+  StorageUsage usage;
+  for (const auto& [path, node] : tree) {
+    usage.total_size_bytes += node.size_bytes;
+    ++usage.total_objects;
+  }
+  co_return usage;
+}
+
+Task<Result<std::int64_t>> LocalDiskStorage::remove_all(StoragePlace place) {
+  CO_TRY(files, objects(place));
+  CO_TRY(manifest, manifest_path(place.user_id));
+  auto work = [files, manifest, hot = place.tier == Tier::hot]() -> Result<std::int64_t> {
+    // The manifest first: without objects it would make every file look deleted by its owner.
+    if (hot && ::unlink(manifest.c_str()) != 0 && errno != ENOENT) {
+      return fail(Code::unavailable, "The storage does not work.", manifest);
+    }
+    return files.remove_all();
+  };
+  co_return co_await offload(thread_, std::move(work));
+}
+
+}  // namespace matrx

@@ -1,0 +1,7 @@
+#include "ports/storage.hpp"
+
+namespace matrx {
+
+std::string_view tier_name(Tier tier) { return tier == Tier::hot ? "hot" : "cold"; }
+
+}  // namespace matrx

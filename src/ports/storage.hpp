@@ -1,0 +1,81 @@
+#pragma once
+// Where users' files live while no sandbox runs: objects in two tiers of each user, and the
+// manifest of the hot one. Implemented by adapters/localdisk; tests/contract/storage_contract holds
+// every promise made here.
+//
+// Layout, so that other programs can read and write it: users/{user}/hot/…, users/{user}/cold/…,
+// and beside them users/{user}/.matrx/manifest.json.
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "async/task.hpp"
+#include "model/home_tree.hpp"
+
+namespace matrx {
+
+enum class Tier { hot, cold };
+std::string_view tier_name(Tier tier);
+
+struct StoragePlace {
+  std::string user_id;  // valid: is_valid_user_id
+  Tier tier = Tier::hot;
+};
+
+struct StorageUsage {
+  std::int64_t total_size_bytes = 0;
+  std::int64_t total_objects = 0;
+  bool operator==(const StorageUsage&) const = default;
+};
+
+// Paths are those of a home (wire/home_manifest: is_home_path); `invalid` otherwise.
+// Errors of every method: unavailable = the store cannot be reached or does not work;
+// exhausted = it is full.
+class Storage {
+ public:
+  virtual ~Storage() = default;
+
+  // Makes sure that it can be used. unavailable: the message names the setting to correct.
+  virtual Task<Result<void>> open() = 0;
+  virtual Task<Result<void>> ping() = 0;
+
+  // Every object of the place: kind file, size, time and tag; tags change with the content.
+  virtual Task<Result<HomeTree>> list(StoragePlace place) = 0;
+
+  // Copies files from a folder of this host into the place, each whole or not at all, and answers
+  // their new tags. A file that vanished meanwhile, or became a link or anything else, is left out:
+  // nothing outside of the folder is read. One that grows is cut where it ended at the beginning.
+  using Tags = std::map<std::string, std::string>;
+  virtual Task<Result<Tags>> store(StoragePlace place, std::string from_folder,
+                                   std::vector<std::string> paths) = 0;
+
+  // Copies objects into a folder of this host that nobody else uses, and makes the folders above
+  // them. not_found: one of them does not exist.
+  virtual Task<Result<void>> fetch(StoragePlace place, std::vector<std::string> paths,
+                                   std::string into_folder) = 0;
+
+  // Copies an object beside itself. not_found: there is none.
+  virtual Task<Result<void>> copy(StoragePlace place, std::string from, std::string to) = 0;
+
+  // What does not exist is removed already.
+  virtual Task<Result<void>> remove(StoragePlace place, std::vector<std::string> paths) = 0;
+
+  // At most bytes_max bytes from that offset. not_found.
+  virtual Task<Result<std::string>> read(StoragePlace place, std::string path, std::int64_t offset,
+                                         std::size_t bytes_max) = 0;
+
+  // The manifest of the user's hot tier; nothing where none was written. Replaced as a whole.
+  // invalid: somebody has written one that is none.
+  virtual Task<Result<std::optional<HomeTree>>> read_manifest(std::string user_id) = 0;
+  virtual Task<Result<void>> write_manifest(std::string user_id, HomeTree tree) = 0;
+
+  virtual Task<Result<StorageUsage>> usage(StoragePlace place) = 0;
+
+  // Removes every object of the place (and the manifest with the hot one); answers how many.
+  virtual Task<Result<std::int64_t>> remove_all(StoragePlace place) = 0;
+};
+
+}  // namespace matrx

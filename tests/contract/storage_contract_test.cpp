@@ -1,0 +1,168 @@
+// What ports/storage.hpp promises, held against every storage.
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "adapters/localdisk/local_disk_storage.hpp"
+#include "fakes/run_task.hpp"
+
+namespace matrx {
+namespace {
+
+namespace fs = std::filesystem;
+
+class StorageContract : public testing::Test {
+ protected:
+  StorageContract() {
+    std::string name = (fs::temp_directory_path() / "matrx-storage-XXXXXX").string();
+    root_ = ::mkdtemp(name.data());
+    fs::create_directories(home());
+    storage_ = std::make_unique<LocalDiskStorage>((root_ / "storage").string());
+    EXPECT_TRUE(run_task(io_, storage_->open()));
+  }
+  ~StorageContract() override { fs::remove_all(root_); }
+
+  fs::path home() const { return root_ / "home"; }
+  void write(const std::string& path, const std::string& text) {
+    fs::create_directories((home() / path).parent_path());
+    std::ofstream(home() / path, std::ios::binary) << text;
+  }
+  static std::string read_file(const fs::path& path) {
+    std::ostringstream text;
+    text << std::ifstream(path, std::ios::binary).rdbuf();
+    return text.str();
+  }
+  Storage::Tags store(std::vector<std::string> paths) {
+    return run_task(io_, storage_->store(kHot, home().string(), std::move(paths))).value();
+  }
+  HomeTree list(StoragePlace place = kHot) {
+    return run_task(io_, storage_->list(std::move(place))).value();
+  }
+
+  static inline const StoragePlace kHot{"user-1", Tier::hot};
+  static inline const StoragePlace kCold{"user-1", Tier::cold};
+  static inline const StoragePlace kOther{"user-2", Tier::hot};
+
+  fs::path root_;
+  asio::io_context io_{1};
+  std::unique_ptr<Storage> storage_;
+};
+
+TEST_F(StorageContract, GivesBackWhatItWasGiven) {
+  const std::string large(3'000'000, 'x');
+  write("a/b", "text");
+  write("line\nbreak \xFF", large);
+  write("empty", "");
+  const auto tags = store({"a/b", "line\nbreak \xFF", "empty"});
+  EXPECT_EQ(tags.size(), 3U);
+  const HomeTree listed = list();
+  ASSERT_EQ(listed.size(), 3U);
+  for (const auto& [path, tag] : tags) EXPECT_EQ(listed.at(path).tag, tag);
+  EXPECT_EQ(listed.at("a/b").size_bytes, 4);
+  const fs::path other = root_ / "other";
+  ASSERT_TRUE(
+      run_task(io_, storage_->fetch(kHot, {"a/b", "line\nbreak \xFF", "empty"}, other.string())));
+  EXPECT_EQ(read_file(other / "a/b"), "text");
+  EXPECT_EQ(read_file(other / "line\nbreak \xFF"), large);
+  EXPECT_EQ(fs::file_size(other / "empty"), 0U);
+}
+
+TEST_F(StorageContract, ATagChangesWithTheContent) {
+  write("a", "one");
+  const auto first = store({"a"});
+  write("a", "two");  // as long as before
+  const auto second = store({"a"});
+  EXPECT_NE(first.at("a"), second.at("a"));
+  EXPECT_EQ(list().at("a").tag, second.at("a"));
+}
+
+TEST_F(StorageContract, PlacesAreApart) {
+  write("a", "x");
+  store({"a"});
+  EXPECT_TRUE(list(kCold).empty());
+  EXPECT_TRUE(list(kOther).empty());
+  EXPECT_EQ(run_task(io_, storage_->usage(kHot)).value(), (StorageUsage{1, 1}));
+  EXPECT_EQ(run_task(io_, storage_->usage(kOther)).value(), StorageUsage{});
+  EXPECT_EQ(run_task(io_, storage_->remove_all(kOther)).value(), 0);
+  EXPECT_EQ(list().size(), 1U);
+}
+
+TEST_F(StorageContract, NoPathLeadsOut) {
+  write("a", "x");
+  for (const std::string path : {"../a", "/etc/passwd", "a/../../b", "", "a//b", "."}) {
+    EXPECT_EQ(run_task(io_, storage_->read(kHot, path, 0, 10)).error().code, Code::invalid);
+    EXPECT_EQ(run_task(io_, storage_->remove(kHot, {path})).error().code, Code::invalid);
+    EXPECT_EQ(run_task(io_, storage_->copy(kHot, "a", path)).error().code, Code::invalid);
+    EXPECT_EQ(run_task(io_, storage_->store(kHot, home().string(), {path})).error().code,
+              Code::invalid);
+  }
+  for (const std::string user : {"..", "a/b", "", "."}) {
+    EXPECT_EQ(run_task(io_, storage_->list({user, Tier::hot})).error().code, Code::invalid);
+    EXPECT_EQ(run_task(io_, storage_->read_manifest(user)).error().code, Code::invalid);
+  }
+}
+
+TEST_F(StorageContract, WhatIsNoFileAnyMoreIsLeftOut) {
+  std::ofstream(root_ / "secret") << "s";
+  fs::create_directories(home() / "folder");
+  fs::create_symlink("../secret", home() / "link");
+  fs::create_directory_symlink("..", home() / "way");
+  ::mkfifo((home() / "fifo").c_str(), 0600);
+  write("file", "x");
+  const auto tags = store({"folder", "link", "way/secret", "fifo", "gone", "file"});
+  EXPECT_EQ(tags.size(), 1U);
+  EXPECT_EQ(list().size(), 1U);
+  EXPECT_TRUE(list().contains("file"));
+}
+
+TEST_F(StorageContract, CopiesAndRemoves) {
+  write("d/a", "x");
+  write("d/b", "y");
+  store({"d/a", "d/b"});
+  ASSERT_TRUE(run_task(io_, storage_->copy(kHot, "d/a", "d/a.conflict-sbx-1")));
+  EXPECT_EQ(run_task(io_, storage_->read(kHot, "d/a.conflict-sbx-1", 0, 10)).value(), "x");
+  EXPECT_EQ(run_task(io_, storage_->copy(kHot, "none", "x")).error().code, Code::not_found);
+  ASSERT_TRUE(run_task(io_, storage_->remove(kHot, {"d/a", "d/b", "d/a.conflict-sbx-1", "none"})));
+  EXPECT_TRUE(list().empty());
+  // What was a folder may be a file now, and the other way round.
+  write("d2", "z");
+  fs::remove_all(home() / "d");
+  write("d", "now a file");
+  store({"d"});
+  EXPECT_EQ(list().at("d").size_bytes, 10);
+}
+
+TEST_F(StorageContract, ReadsPieces) {
+  write("a", "0123456789");
+  store({"a"});
+  const auto read = [&](std::int64_t offset, std::size_t bytes) {
+    return run_task(io_, storage_->read(kHot, "a", offset, bytes)).value();
+  };
+  EXPECT_EQ(read(0, 4), "0123");
+  EXPECT_EQ(read(8, 4), "89");
+  EXPECT_EQ(read(10, 4), "");
+  EXPECT_EQ(run_task(io_, storage_->read(kHot, "b", 0, 1)).error().code, Code::not_found);
+}
+
+TEST_F(StorageContract, KeepsAManifestBesideTheObjects) {
+  EXPECT_FALSE(run_task(io_, storage_->read_manifest("user-1")).value().has_value());
+  const HomeTree one{{"a", {.mode = 0600}}};
+  const HomeTree two{{"b", {.kind = NodeKind::link, .target = "a"}}, {"c", {.mode = 0755}}};
+  ASSERT_TRUE(run_task(io_, storage_->write_manifest("user-1", one)));
+  ASSERT_TRUE(run_task(io_, storage_->write_manifest("user-1", two)));
+  EXPECT_EQ(run_task(io_, storage_->read_manifest("user-1")).value(), two);
+  EXPECT_TRUE(list().empty());
+  write("a", "x");
+  store({"a"});
+  EXPECT_EQ(run_task(io_, storage_->remove_all(kHot)).value(), 1);
+  EXPECT_FALSE(run_task(io_, storage_->read_manifest("user-1")).value().has_value());
+  EXPECT_TRUE(list().empty());
+}
+
+}  // namespace
+}  // namespace matrx
