@@ -44,8 +44,8 @@ Task<std::invoke_result_t<F&>> offload(asio::thread_pool& pool, F function) {
   };
   auto outcome = co_await asio::async_initiate<const asio::use_awaitable_t<>&, void(Outcome)>(
       std::move(begin), asio::use_awaitable, std::move(function));
-  if (outcome.error) std::rethrow_exception(outcome.error);
-  co_return *std::move(outcome.value);
+  if (outcome.value) co_return *std::move(outcome.value);
+  std::rethrow_exception(outcome.error);
 }
 
 }  // namespace matrx

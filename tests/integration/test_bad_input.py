@@ -80,7 +80,7 @@ def test_unknown_path_and_method(shared):
     assert shared.request("GET", "/nothing").status_code == 404
     response = shared.request("PUT", "/sandboxes")
     assert response.status_code == 405
-    assert set(response.headers["allow"].split(", ")) == {"POST", "GET"}
+    assert set(response.headers["allow"].split(", ")) == {"POST", "GET", "HEAD"}
 
 
 def test_half_a_request_is_closed_at_the_deadline(shared):
