@@ -191,6 +191,13 @@ TEST_F(ExecTest, CutsOutputAtACharacter) {
   const auto whole = try_exec({.command = "printf 'aé%.0s' 1 2 3 4", .output_bytes_max = 9});
   EXPECT_EQ(whole->stdout_text, "aéaéaé");  // cut behind a character: it stays
   EXPECT_FALSE(outcome->stderr_truncated);
+  const auto longest = try_exec({.command = "printf 'a😀%.0s' 1 2 3", .output_bytes_max = 10});
+  EXPECT_EQ(longest->stdout_text, "a😀a😀");
+  const auto third = try_exec({.command = "printf 'a😀%.0s' 1 2 3", .output_bytes_max = 9});
+  EXPECT_EQ(third->stdout_text, "a😀a");
+  // Bytes that begin no character are not the beginning of one.
+  const auto none = try_exec({.command = "printf '\\377\\377\\377\\377'", .output_bytes_max = 3});
+  EXPECT_EQ(none->stdout_text, "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD");
 }
 
 TEST_F(ExecTest, ATimeoutLeavesNoSurvivor) {
@@ -288,6 +295,28 @@ TEST_F(ProcessTest, ClosingTheInputEndsAWriteThatWaits) {
     (void)co_await read(*reader);
   };
   run(test());
+}
+
+TEST_F(ProcessTest, ClosingTheInputEndsAWriteWhereverItIs) {
+  auto close_after = [&](int turns) -> Task<void> {
+    auto reader = co_await start({.program = "sleep", .arguments = {"60"}});
+    TaskGroup group(co_await asio::this_coro::executor);
+    std::vector<std::optional<Code>> codes(2);  // the second waits for the first
+    auto write = [&](std::size_t at) -> Task<void> {
+      const auto written = co_await reader->process().write_input(std::string(1'000'000, 'x'));
+      codes[at] = written ? Code::internal : written.error().code;
+    };
+    group.spawn("first", write(0));
+    group.spawn("second", write(1));
+    for (int i = 0; i < turns; ++i) co_await asio::post(asio::use_awaitable);
+    reader->process().close_input();
+    co_await group.join();
+    EXPECT_EQ(codes[0], Code::conflict) << turns;
+    EXPECT_EQ(codes[1], Code::conflict) << turns;
+    processes_->kill(reader->process());
+    (void)co_await read(*reader);
+  };
+  for (int turns = 0; turns < 10; ++turns) run(close_after(turns));
 }
 
 TEST_F(ProcessTest, LargeOutputArrivesWhole) {

@@ -8,7 +8,6 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/write.hpp>
 #include <csignal>
 
 #include "agent/capture.hpp"
@@ -77,15 +76,23 @@ Task<Result<void>> Process::write_input(std::string bytes) {
   const auto input = input_;
   if (!input || end_) co_return fail(Code::conflict, "The input of the process is closed.");
   SystemClock clock;
-  auto write = [](stream_descriptor& to, std::string data) -> Task<bool> {
-    const auto [ec, count] = co_await asio::async_write(to, asio::buffer(data), kAsTuple);
-    co_return !ec;
-  };
   const auto written =
-      co_await with_deadline(clock, kInputDeadline, write(*input, std::move(bytes)));
+      co_await with_deadline(clock, kInputDeadline, write_all(input, std::move(bytes)));
   if (!written) co_return fail(Code::timeout, "The process does not read its input.");
   if (!*written) co_return fail(Code::conflict, "The input of the process is closed.");
   co_return Result<void>();
+}
+
+// Piece by piece: a close between two of them finds nothing to cancel, so each looks whether the
+// input is still the one it writes to.
+Task<bool> Process::write_all(std::shared_ptr<stream_descriptor> to, std::string bytes) {
+  for (std::string_view rest = bytes; !rest.empty();) {
+    if (input_ != to) co_return false;
+    const auto [ec, count] = co_await to->async_write_some(asio::buffer(rest), kAsTuple);
+    if (ec) co_return false;
+    rest.remove_prefix(count);
+  }
+  co_return true;
 }
 
 void Process::close_input() {

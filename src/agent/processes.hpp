@@ -70,6 +70,7 @@ class Process {
   friend class ProcessReader;
   friend class Processes;
 
+  Task<bool> write_all(std::shared_ptr<asio::posix::stream_descriptor> to, std::string bytes);
   Task<void> pump(asio::posix::stream_descriptor& from, ProcessEvent::Kind kind);
   bool someone_is_behind() const;
   void publish(const ProcessEvent& event);

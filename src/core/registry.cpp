@@ -61,6 +61,9 @@ Task<Result<Sandbox>> Registry::change_once(Sandbox row, Actor actor, Change cha
                                        std::string(status_name(row.status)) + ".");
   }
   if (event.type.empty()) event.type = status_name(row.status);
+  if (event.detail.empty() && row.stop_reason && row.status != before.status) {
+    event.detail = "stop_reason " + std::string(stop_reason_name(*row.stop_reason));
+  }
   event.detail = shortened(std::move(event.detail), kEventDetailBytesMax);
   if (is_final(row.status)) row.stopped_at = now;
   CO_TRY(updated, co_await store_.update(std::move(row), now, event));

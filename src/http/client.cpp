@@ -165,7 +165,9 @@ Task<Result<ClientResponse>> Client::Impl::exchange(const ClientRequest& request
     }
     response.body += piece;
   }
-  if (parser.keep_alive() && !closed && idle.size() < options.idle_max) {
+  // After 101 the connection speaks something else; what has come behind an answer answers nothing.
+  const bool is_at_rest = response.status != 101 && connection.buffer.empty();
+  if (parser.keep_alive() && is_at_rest && !closed && idle.size() < options.idle_max) {
     idle.push_back(std::move(connection));
   }
   co_return response;

@@ -74,6 +74,17 @@ class HttpTest : public testing::Test {
                   {.name = "The server", .host = "test", .answer_bytes_max = 4000});
   }
 
+  // The header of a body that its sender holds back.
+  static std::string expecting(const std::string& target, int bytes) {
+    return "POST " + target + " HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: " +
+           std::to_string(bytes) + "\r\n\r\n";
+  }
+  static Task<std::string> next(Stream& stream) {
+    std::array<char, 4096> piece;
+    const auto count = co_await stream.read_some(piece);
+    co_return std::string(piece.data(), count.value_or(0));
+  }
+
   // Sends raw bytes, and reads until the server closes.
   static Task<std::string> raw(std::string port, std::string bytes) {
     auto stream = (co_await tcp_connector("127.0.0.1", port)()).value();
@@ -164,6 +175,39 @@ TEST_F(HttpTest, RefusesNonsense) {
     EXPECT_EQ(co_await status("POST /echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\n"
                               "Connection: close\r\n\r\nzz\r\n"),
               "400");
+  });
+}
+
+TEST_F(HttpTest, AnswersHeadWithTheLengthAndNoBody) {
+  with_server([&](std::string port) -> Task<void> {
+    const std::string end = " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    const auto big = co_await raw(port, "HEAD /big" + end);
+    EXPECT_TRUE(big.starts_with("HTTP/1.1 200"));
+    EXPECT_NE(big.find("\r\nContent-Length: 5000\r\n"), std::string::npos);
+    for (const std::string& target : {std::string("/big"), std::string("/stream"),
+                                      std::string("/throw"), std::string(kTargetBytesMax, '/')}) {
+      const auto all = co_await raw(port, "HEAD " + target + "/" + end);
+      EXPECT_EQ(all.find("\r\n\r\n"), all.size() - 4) << target.substr(0, 10);
+    }
+    // A kept connection goes on with the next answer.
+    const auto two = co_await raw(port, "HEAD /big HTTP/1.1\r\nHost: x\r\n\r\nGET /a?q=2" + end);
+    EXPECT_NE(two.find("\r\n\r\nHTTP/1.1 200 OK\r\n"), std::string::npos);
+    EXPECT_TRUE(two.ends_with("\r\n\r\n2"));
+  });
+}
+
+TEST_F(HttpTest, ContinueIsSaidOnceTheBodyIsWanted) {
+  with_server([&](std::string port) -> Task<void> {
+    auto stream = (co_await tcp_connector("127.0.0.1", port)()).value();
+    (void)co_await stream->write(expecting("/echo", 5));
+    EXPECT_EQ(co_await next(*stream), "HTTP/1.1 100 Continue\r\n\r\n");
+    (void)co_await stream->write("hello");
+    const auto answer = co_await next(*stream);
+    EXPECT_TRUE(answer.starts_with("HTTP/1.1 200"));
+    EXPECT_TRUE(answer.ends_with("POST:hello"));
+    // Nobody wants it: the answer comes at once, and nothing that asks for the body.
+    EXPECT_TRUE((co_await raw(port, expecting("/a", 5))).starts_with("HTTP/1.1 200"));
+    EXPECT_TRUE((co_await raw(port, expecting("/echo", 2000))).starts_with("HTTP/1.1 413"));
   });
 }
 

@@ -145,6 +145,38 @@ TEST_F(ScriptedClient, PassesOverInterimAnswers) {
   run_task(test());
 }
 
+TEST_F(ScriptedClient, PassesOverInterimAnswersOfAStream) {
+  auto test = [&]() -> Task<void> {
+    Client one = client({{"HTTP/1.1 102 Processing\r\n\r\n", kOk}});
+    const auto stream = co_await one.open({.target = "/"});
+    EXPECT_TRUE(stream.has_value());
+    if (!stream) co_return;
+    EXPECT_EQ((*stream)->status(), 200);
+    EXPECT_EQ((co_await (*stream)->read_some()).value_or("nothing"), "ok");
+  };
+  run_task(test());
+}
+
+TEST_F(ScriptedClient, ASwitchOfProtocolsIsAnAnswerAndTheEndOfHttp) {
+  auto test = [&]() -> Task<void> {
+    Client one = client({{"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n"}, {kOk}});
+    EXPECT_EQ((co_await one.send({.target = "/"}))->status, 101);
+    EXPECT_EQ((co_await one.send({.target = "/"}))->body, "ok");
+    EXPECT_EQ(connected_, 2);
+  };
+  run_task(test());
+}
+
+TEST_F(ScriptedClient, WhatComesBehindAnAnswerIsNotTheNextOne) {
+  auto test = [&]() -> Task<void> {
+    const std::string forged = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged";
+    Client one = client({{kOk + forged}, {kOk}});
+    EXPECT_EQ((co_await one.send({.target = "/"}))->body, "ok");
+    EXPECT_EQ((co_await one.send({.target = "/"}))->body, "ok");
+  };
+  run_task(test());
+}
+
 TEST_F(ScriptedClient, AFreshConnectionThatBreaksIsNotTriedAgain) {
   auto test = [&]() -> Task<void> {
     Client fresh = client({{"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab"}, {kOk}});

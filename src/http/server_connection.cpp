@@ -143,7 +143,7 @@ Task<bool> ServerConnection::serve_one() {
   Request request = to_request(parser.message());
   request.remote = remote_;
   if (request.target.size() > kTargetBytesMax) {
-    co_return co_await refuse(414, "the target is too long");
+    co_return co_await refuse(414, "the target is too long", request.method == Method::head);
   }
   Body body(*this, parser, equals_ignoring_case(request.headers.get("Expect"), "100-continue"));
   request.body_reader = &body;
@@ -205,12 +205,12 @@ Task<bool> ServerConnection::send(Response response, bool keep_alive, bool head_
   co_return ended.has_value();
 }
 
-Task<bool> ServerConnection::refuse(int status, std::string_view why) {
+Task<bool> ServerConnection::refuse(int status, std::string_view why, bool head_only) {
   log::info("request refused", {{"status", status}, {"reason", why}});
   Response response{.status = status};
   response.headers.add("Content-Type", "application/json");
   response.body = fmt::format(R"({{"detail":"{}","code":"invalid"}})", reason_phrase(status));
-  if (co_await send(std::move(response), false, false)) co_await linger();
+  if (co_await send(std::move(response), false, head_only)) co_await linger();
   co_return false;
 }
 
