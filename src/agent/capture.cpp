@@ -30,8 +30,8 @@ std::size_t incomplete_tail(std::string_view text) {
   for (std::size_t back = 1; back <= std::min<std::size_t>(3, text.size()); ++back) {
     const auto byte = static_cast<unsigned char>(text[text.size() - back]);
     if (byte < 0x80) return 0;
-    if (byte < 0xC0) continue;                    // in the middle of one
-    if (byte < 0xC2 || byte > 0xF4) return 0;     // begins none
+    if (byte < 0xC0) continue;                 // in the middle of one
+    if (byte < 0xC2 || byte > 0xF4) return 0;  // begins none
     const std::size_t length = byte < 0xE0 ? 2 : byte < 0xF0 ? 3 : 4;
     return length > back ? back : 0;
   }

@@ -134,7 +134,7 @@ Task<Result<void>> SignalRelay::deliver(json::object message) {
   waiting_.emplace(signal->id, signal);
   unsent_.push_back(signal);
   changed_.notify();
-  const auto until = std::chrono::steady_clock::now() + kSignalReplyDeadline;
+  const auto until = std::chrono::steady_clock::now() + reply_deadline_;
   while (!signal->answered && std::chrono::steady_clock::now() < until) {
     co_await changed_.wait(
         std::chrono::ceil<milliseconds>(until - std::chrono::steady_clock::now()));

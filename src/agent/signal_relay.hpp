@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "agent/limits.hpp"
 #include "async/notice.hpp"
 #include "http/message.hpp"
 #include "wire/json.hpp"
@@ -16,7 +17,9 @@ namespace matrx::agent {
 
 class SignalRelay {
  public:
-  explicit SignalRelay(std::string sandbox_id) : sandbox_id_(std::move(sandbox_id)) {}
+  // A program hears after reply_deadline at the latest, also where no orchestrator listens.
+  explicit SignalRelay(std::string sandbox_id, milliseconds reply_deadline = kSignalReplyDeadline)
+      : sandbox_id_(std::move(sandbox_id)), reply_deadline_(reply_deadline) {}
 
   // The loopback side: POST /sandboxes/{id}/heartbeat|complete|error.
   Task<http::Response> handle_loopback(http::Request& request);
@@ -41,6 +44,7 @@ class SignalRelay {
   Task<void> stream(http::BodyWriter& writer, std::uint64_t subscriber);
 
   std::string sandbox_id_;
+  milliseconds reply_deadline_;
   std::int64_t last_id_ = 0;
   std::uint64_t subscriber_ = 0;  // counts subscriptions; the last one is served
   std::deque<std::shared_ptr<Signal>> unsent_;

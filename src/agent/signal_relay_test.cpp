@@ -73,6 +73,13 @@ class SignalRelayTest : public testing::Test {
     heard_ = orchestrator.heard;
     return answer;
   }
+  // One heartbeat while nobody listens.
+  static Task<http::Response> unheard(SignalRelay& relay) {
+    TextBody reader("");
+    http::Request request{.method = http::Method::post, .path = path("heartbeat")};
+    request.body_reader = &reader;
+    co_return co_await relay.handle_loopback(request);
+  }
   static std::string path(const std::string& kind, const std::string& id = kId) {
     return "/sandboxes/" + id + "/" + kind;
   }
@@ -124,11 +131,8 @@ TEST_F(SignalRelayTest, WhatNobodyHeardIsToldToTheNextWhoListens) {
   http::Response answer;
   auto later = [&]() -> Task<void> {
     TaskGroup group(co_await asio::this_coro::executor);
-    TextBody reader("");
-    http::Request request{.method = http::Method::post, .path = path("heartbeat")};
-    request.body_reader = &reader;
     auto call = [&]() -> Task<void> {
-      answer = co_await relay_.handle_loopback(request);
+      answer = co_await unheard(relay_);
       relay_.stop();
     };
     group.spawn("call", call());  // nobody listens yet
@@ -139,6 +143,43 @@ TEST_F(SignalRelayTest, WhatNobodyHeardIsToldToTheNextWhoListens) {
   run_task(later());
   EXPECT_EQ(answer.status, 200);
   EXPECT_EQ(orchestrator.heard.size(), 1U);
+}
+
+TEST_F(SignalRelayTest, WithoutAnOrchestratorTheProgramLearnsItInTime) {
+  SignalRelay hasty(kId, milliseconds(20));
+  const auto answer = run_task(unheard(hasty));
+  EXPECT_EQ(answer.status, 503);
+  EXPECT_NE(answer.body.find("The orchestrator does not answer"), std::string::npos);
+  // Whoever was told that it failed is not spoken for later.
+  Orchestrator orchestrator(hasty, "");
+  auto listen = [&]() -> Task<void> {
+    TaskGroup group(co_await asio::this_coro::executor);
+    http::Response subscription = hasty.subscribe();
+    group.spawn("stream", subscription.stream(orchestrator));
+    co_await asio::post(asio::use_awaitable);
+    hasty.stop();
+    co_await group.join();
+  };
+  run_task(listen());
+  EXPECT_TRUE(orchestrator.heard.empty());
+}
+
+TEST_F(SignalRelayTest, AFloodThatNobodyHearsIsBounded) {
+  SignalRelay hasty(kId, milliseconds(200));
+  int waited = 0, refused = 0;
+  auto call = [&]() -> Task<void> {
+    const auto answer = co_await unheard(hasty);
+    EXPECT_EQ(answer.status, 503);
+    ++(answer.body.find("Too many signals") == std::string::npos ? waited : refused);
+  };
+  auto all = [&]() -> Task<void> {
+    TaskGroup group(co_await asio::this_coro::executor);
+    for (std::size_t i = 0; i < kSignalsWaitingMax + 3; ++i) group.spawn("call", call());
+    co_await group.join();
+  };
+  run_task(all());
+  EXPECT_EQ(waited, kSignalsWaitingMax);
+  EXPECT_EQ(refused, 3);
 }
 
 }  // namespace

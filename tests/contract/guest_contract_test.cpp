@@ -4,23 +4,41 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
-#include <spawn.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 
 #include "adapters/guest/guest_client.hpp"
 #include "async/task_group.hpp"
 #include "base/random.hpp"
 #include "fakes/run_task.hpp"
 
-extern char** environ;
-
 namespace matrx {
 namespace {
 
 using namespace std::chrono_literals;
+
+// An agent that ends with us and holds nothing of ours open: should a test abort, whoever started
+// us would wait for the end of our output for ever.
+pid_t spawn_agent(const std::string& socket) {
+  const char* binary = std::getenv("MATRX_AGENT_BINARY");
+  const std::string program = binary ? binary : "matrx-agent";
+  const char* arguments[] = {program.c_str(), "serve", "--socket", socket.c_str(),
+                             "--relay-port",  "0",     nullptr};
+  const pid_t parent = ::getpid();
+  const pid_t child = ::fork();
+  if (child != 0) return child;
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (::getppid() != parent) ::_exit(1);  // it has ended before we could ask
+  const int nothing = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+  for (int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) ::dup2(nothing, descriptor);
+  ::execv(program.c_str(), const_cast<char* const*>(arguments));
+  ::_exit(127);
+}
 
 class GuestContract : public testing::Test {
  protected:
@@ -32,18 +50,7 @@ class GuestContract : public testing::Test {
     marker_ = std::to_string(::getpid()) + random.hex(4);
     std::filesystem::create_directories(run_folder());
     const std::string socket = run_folder() + "/agent.sock";
-    const char* binary = std::getenv("MATRX_AGENT_BINARY");
-    const std::string program = binary ? binary : "matrx-agent";
-    const char* arguments[] = {program.c_str(), "serve", "--socket", socket.c_str(),
-                               "--relay-port",  "0",     nullptr};
-    // It must not hold our output open: should a test abort, ctest would wait for it for ever.
-    posix_spawn_file_actions_t files;
-    posix_spawn_file_actions_init(&files);
-    posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-    posix_spawn_file_actions_addopen(&files, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-    ::posix_spawn(&agent_, program.c_str(), &files, nullptr, const_cast<char* const*>(arguments),
-                  environ);
-    posix_spawn_file_actions_destroy(&files);
+    agent_ = spawn_agent(socket);
     guest_ = std::make_unique<GuestClient>(clock_, folder_);
   }
   ~GuestContract() override {
@@ -88,6 +95,34 @@ class GuestContract : public testing::Test {
   pid_t agent_ = -1;
   std::unique_ptr<GuestClient> guest_;
 };
+
+// Of the suite itself: what a test that aborts leaves behind.
+TEST(GuestContractSuite, TheAgentEndsWithItsTest) {
+  std::string folder = (std::filesystem::temp_directory_path() / "matrx-guest-XXXXXX").string();
+  ASSERT_NE(::mkdtemp(folder.data()), nullptr);
+  int ends[2];
+  ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+  const pid_t test = ::fork();
+  if (test == 0) {
+    const std::string socket = folder + "/agent.sock";
+    const pid_t agent = spawn_agent(socket);
+    for (int i = 0; i < 1000 && ::access(socket.c_str(), F_OK) != 0; ++i) ::usleep(10'000);
+    (void)!::write(ends[1], &agent, sizeof agent);
+    ::_exit(1);
+  }
+  pid_t agent = -1;
+  EXPECT_EQ(::read(ends[0], &agent, sizeof agent), static_cast<ssize_t>(sizeof agent));
+  ::waitpid(test, nullptr, 0);
+  for (int end : ends) ::close(end);
+  const auto lives = [agent] {
+    std::ifstream file("/proc/" + std::to_string(agent) + "/cmdline");
+    return file.get() != std::ifstream::traits_type::eof();  // empty of one that nobody has reaped
+  };
+  for (int i = 0; i < 1000 && lives(); ++i) ::usleep(10'000);
+  EXPECT_FALSE(lives());
+  if (agent > 0 && lives()) ::kill(agent, SIGKILL);
+  std::filesystem::remove_all(folder);
+}
 
 TEST_F(GuestContract, TellsHowItEnded) {
   const auto outcome = exec("echo out; echo err >&2; exit 3");

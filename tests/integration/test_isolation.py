@@ -28,5 +28,6 @@ def test_sandboxes_cannot_reach_each_other(shared, box):
     address = shared.run(other, "hostname -I")["stdout"].split()[0]
     fetch = f"curl -s -o /dev/null --max-time 2 http://{address}:8123/"
     assert shared.run(other, fetch)["exit_code"] == 0  # it is there to be reached
-    assert shared.run(box, fetch)["exit_code"] != 0
+    # It waits for an answer, or is refused; not: no curl, no such name.
+    assert shared.run(box, fetch)["exit_code"] in (7, 28)
     shared.destroy(other, "?graceful=false")
