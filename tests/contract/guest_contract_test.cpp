@@ -107,13 +107,15 @@ TEST(GuestContractSuite, TheAgentEndsWithItsTest) {
     const std::string socket = folder + "/agent.sock";
     const pid_t agent = spawn_agent(socket);
     for (int i = 0; i < 1000 && ::access(socket.c_str(), F_OK) != 0; ++i) ::usleep(10'000);
-    (void)!::write(ends[1], &agent, sizeof agent);
+    const bool begun = ::access(socket.c_str(), F_OK) == 0;
+    if (begun) (void)!::write(ends[1], &agent, sizeof agent);
     ::_exit(1);
   }
+  ::close(ends[1]);
   pid_t agent = -1;
   EXPECT_EQ(::read(ends[0], &agent, sizeof agent), static_cast<ssize_t>(sizeof agent));
   ::waitpid(test, nullptr, 0);
-  for (int end : ends) ::close(end);
+  ::close(ends[0]);
   const auto lives = [agent] {
     std::ifstream file("/proc/" + std::to_string(agent) + "/cmdline");
     return file.get() != std::ifstream::traits_type::eof();  // empty of one that nobody has reaped
