@@ -50,9 +50,9 @@ def test_bytes_that_are_no_text(shared, box):
 
 
 def test_background_process_neither_holds_the_answer_nor_dies(shared, box):
-    ran = shared.run(box, "(while :; do echo noise; sleep 0.05; done) & echo $!")
+    ran = shared.run(box, "(while :; do echo noise; sleep 0.05; done) & echo $! >&2")
     assert ran["duration_ms"] < 3000
-    assert shared.run(box, f"sleep 0.5; kill -0 {ran['stdout'].splitlines()[0]}")["exit_code"] == 0
+    assert shared.run(box, f"sleep 0.5; kill -0 {ran['stderr'].splitlines()[0]}")["exit_code"] == 0
 
 
 def test_a_hundred_megabytes(shared, box):

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "adapters/docker/docker_messages.hpp"
+#include "adapters/docker/remove_tree.hpp"
 #include "async/offload.hpp"
 #include "base/limits.hpp"
 #include "base/log.hpp"
@@ -172,11 +173,7 @@ Task<Result<void>> DockerRuntime::remove(const SandboxId& id) {
     co_return std::unexpected(to_error(response, "remove the container"));
   }
   // What a sandbox left there may be large; links in it are removed, not followed.
-  auto clear = [folder = settings_.sandboxes_dir / id.text()] {
-    std::error_code ec;
-    std::filesystem::remove_all(folder, ec);
-    return ec;
-  };
+  auto clear = [folder = settings_.sandboxes_dir / id.text()] { return remove_tree(folder); };
   const std::error_code ec = co_await offload(files_, std::move(clear));
   if (ec) log::warning("folder left behind", {{"sandbox_id", id.text()}, {"error", ec.message()}});
   co_return Result<void>();

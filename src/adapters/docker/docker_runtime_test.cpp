@@ -106,28 +106,5 @@ TEST_F(DockerRuntimeTest, LinksAreRemovedNotFollowed) {
   EXPECT_TRUE(fs::exists(outside / "file") && fs::exists(outside / "deeper"));
 }
 
-TEST_F(DockerRuntimeTest, OthersGoOnWhileALargeFolderIsRemoved) {
-  constexpr int kFolders = 200, kFilesEach = 50;
-  for (int i = 0; i < kFolders; ++i) {
-    const fs::path folder = sandbox() / "run" / std::to_string(i);
-    fs::create_directory(folder);
-    for (int k = 0; k < kFilesEach; ++k) write_file(folder / std::to_string(k));
-  }
-  // Seen half removed: possible only from a thread that is not busy with it.
-  bool seen = false;
-  auto look = [&]() -> Task<void> {
-    for (;;) {
-      int left = 0;
-      for (int i = 0; i < kFolders; ++i) left += fs::exists(sandbox() / "run" / std::to_string(i));
-      if (left == 0) co_return;
-      seen |= left < kFolders;
-      co_await asio::post(asio::use_awaitable);
-    }
-  };
-  EXPECT_TRUE(remove(look()));
-  EXPECT_TRUE(seen);
-  EXPECT_FALSE(fs::exists(sandbox()));
-}
-
 }  // namespace
 }  // namespace matrx
