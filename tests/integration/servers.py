@@ -71,7 +71,7 @@ class Pooler:
         wait_for("the pooler", lambda: (self.folder / ".s.PGSQL.6432").exists())
 
     def close(self):
-        self.process.terminate()
+        self.process.kill()  # its newer versions wait for the clients to go first
         self.process.wait(30)
         shutil.rmtree(self.folder, ignore_errors=True)
 
