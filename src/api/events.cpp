@@ -57,10 +57,12 @@ Task<http::Response> Api::live_events(Context& context) {
 }
 
 Task<void> Api::stream_events(FeedPage page, bool reset, http::BodyWriter& writer) {
-  // The id comes at once, so that who loses the connection before the first event misses nothing.
   std::string text = kRetry;
   if (reset) text += "event: reset\ndata: {}\n";
-  text += "id: " + page.cursor + "\n\n";
+  // An id at once, so that who loses the connection before the first event misses nothing. Not
+  // before events that are on their way: theirs come with them, and the last one's would skip them.
+  if (page.items.empty()) text += "id: " + page.cursor + "\n";
+  text += "\n";
   auto quiet = milliseconds(0);
   for (;;) {
     for (const FeedItem& item : page.items) text += to_sse(item);

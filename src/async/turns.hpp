@@ -36,7 +36,6 @@ class Turns {
   // Nothing where somebody has it.
   std::optional<Turn> try_take(const std::string& key);
 
-  bool is_held(const std::string& key) const { return lines_.contains(key); }
   std::size_t held() const { return lines_.size(); }
 
  private:

@@ -30,9 +30,6 @@ class Driver {
   // Who changes the world for a sandbox holds its turn. A row may be changed without it.
   Task<Turns::Turn> take_turn(SandboxId id) { return turns_.take(id.text()); }
 
-  // True while somebody here is changing the world for it.
-  bool is_at_work(const SandboxId& id) const { return turns_.is_held(id.text()); }
-
   // Writes the intent to end it. Does nothing where it has ended or is ending, except that an
   // impatient stop makes a graceful one impatient. Answers the row as it is now.
   struct Stop {

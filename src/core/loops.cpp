@@ -131,7 +131,8 @@ Task<Result<std::vector<SandboxId>>> Loops::list_due() {
 void Loops::notice(const FeedItem& item) {
   const bool ours = item.installation == settings_.installation;
   const bool ends = item.event.status == status_name(Status::shutting_down);
-  if (!ours || !ends || driver_.is_at_work(item.event.sandbox_id)) return;
+  // Also where somebody is at work on it: what that one has read may be older than this.
+  if (!ours || !ends) return;
   driver_.schedule(item.event.sandbox_id, kFeed);
 }
 

@@ -208,8 +208,11 @@ bool Connection::drain_notifications() {
 bool Connection::is_usable() {
   if (in_query_ || PQstatus(connection_.get()) != CONNECTION_OK) return false;
   pollfd socket{.fd = PQsocket(connection_.get()), .events = POLLIN, .revents = 0};
-  if (::poll(&socket, 1, 0) == 0) return true;
-  return PQconsumeInput(connection_.get()) != 0 && PQstatus(connection_.get()) == CONNECTION_OK;
+  // Nobody asked it anything: what it says is its farewell, and the end comes behind that.
+  while (::poll(&socket, 1, 0) > 0) {
+    if (PQconsumeInput(connection_.get()) == 0) return false;
+  }
+  return PQstatus(connection_.get()) == CONNECTION_OK;
 }
 
 int Connection::server_version() const { return PQserverVersion(connection_.get()); }
