@@ -16,6 +16,7 @@ BEGIN
   ALTER TABLE matrx_hosts ENABLE ROW LEVEL SECURITY;
   ALTER TABLE matrx_leases ENABLE ROW LEVEL SECURITY;
   ALTER TABLE matrx_idempotency_keys ENABLE ROW LEVEL SECURITY;
+  ALTER TABLE matrx_feed ENABLE ROW LEVEL SECURITY;
 
   DROP POLICY IF EXISTS sandbox_instances_own ON sandbox_instances;
   CREATE POLICY sandbox_instances_own ON sandbox_instances FOR SELECT TO authenticated
@@ -27,10 +28,10 @@ BEGIN
 
   -- Supabase grants everything on new tables to these roles by default.
   REVOKE ALL ON sandbox_instances, sandbox_events, matrx_schema, matrx_hosts, matrx_leases,
-    matrx_idempotency_keys FROM anon, authenticated;
+    matrx_idempotency_keys, matrx_feed FROM anon, authenticated;
   GRANT SELECT ON sandbox_instances, sandbox_events TO authenticated;
   GRANT ALL ON sandbox_instances, sandbox_events, matrx_schema, matrx_hosts, matrx_leases,
-    matrx_idempotency_keys TO service_role;
+    matrx_idempotency_keys, matrx_feed TO service_role;
 
   IF EXISTS (SELECT FROM pg_publication WHERE pubname = 'supabase_realtime') AND NOT EXISTS (
        SELECT FROM pg_publication_tables

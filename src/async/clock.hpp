@@ -1,6 +1,7 @@
 #pragma once
 // Time as a dependency: the wall clock, and sleeping. A simulation brings its own.
 
+#include <algorithm>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <optional>
 
@@ -14,6 +15,10 @@ class Clock {
   virtual ~Clock() = default;
   virtual TimePoint now() const = 0;
 
+  // Time since some moment in the past, for measuring how long something takes. Never goes back,
+  // whatever somebody does to the wall clock.
+  virtual milliseconds uptime() const = 0;
+
   // Sleeps at least that long; ends early only by cancellation (throws operation_aborted).
   virtual Task<void> sleep(milliseconds duration) = 0;
 };
@@ -21,7 +26,20 @@ class Clock {
 class SystemClock : public Clock {
  public:
   TimePoint now() const override;
+  milliseconds uptime() const override;
   Task<void> sleep(milliseconds duration) override;
+};
+
+// How long to wait for something, counted from its making.
+class Patience {
+ public:
+  Patience(const Clock& clock, milliseconds limit) : clock_(clock), ends_(clock.uptime() + limit) {}
+  bool is_over() const { return clock_.uptime() >= ends_; }
+  milliseconds left() const { return std::max(ends_ - clock_.uptime(), milliseconds(0)); }
+
+ private:
+  const Clock& clock_;
+  milliseconds ends_;
 };
 
 // Runs the task for at most `limit`; nothing where the time ran out (the task is cancelled and

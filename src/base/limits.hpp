@@ -79,6 +79,7 @@ inline constexpr int kDatabaseConnectionsDefault = 8;
 inline constexpr auto kDatabaseConnectTimeout = 5s;  // of one address
 inline constexpr auto kDatabaseDeadline = 10s;       // waiting for a connection and the answer
 inline constexpr auto kDatabaseReconnectMax = 2s;    // between two tries to connect
+inline constexpr auto kDatabaseKeepAlive = 5s;  // three times that without an answer: it is gone
 
 // --- Homes -------------------------------------------------------------------------------------
 inline constexpr std::size_t kManifestBytesMax = 256 * 1024 * 1024;  // about a million nodes
@@ -90,9 +91,11 @@ inline constexpr auto kDesertedAfter = 5min;     // overdue and silent for so lo
 inline constexpr auto kCaretakerInterval = 60s;  // retention, deserted rows
 inline constexpr auto kCaretakerLease = 150s;    // over two rounds: the same one keeps it
 inline constexpr int kCaretakerBatch = 500;      // rows in one statement
-inline constexpr int kFeedPageMax = 500;         // events read at once
-inline constexpr auto kFeedPoll = 1s;            // how late an event may be without a notification
-inline constexpr auto kFeedKeepAlive = 15s;      // proxies close what is silent for long
+// How long beyond the retention a row is kept whose host has not come back to clean up.
+inline constexpr auto kLostHostReturns = std::chrono::days(90);
+inline constexpr int kFeedPageMax = 500;     // events read at once
+inline constexpr auto kFeedPoll = 1s;        // how late an event may be without a notification
+inline constexpr auto kFeedKeepAlive = 15s;  // proxies close what is silent for long
 inline constexpr std::size_t kFeedReadersMax = 256;          // of GET /events, at once
 inline constexpr std::size_t kFeedMemoryEventsMax = 10'000;  // kept by the store in memory
 inline constexpr auto kForeignStopMargin = 10s;  // beyond the patience of a stop elsewhere

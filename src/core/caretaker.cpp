@@ -61,7 +61,7 @@ Task<Result<void>> Caretaker::prune(TimePoint now) {
                                : TimePoint();
   std::int64_t pruned = 0;
   for (int last = kCaretakerBatch; last == kCaretakerBatch;) {
-    CO_TRY(count, co_await store_.prune(before, kCaretakerBatch));
+    CO_TRY(count, co_await store_.prune(before, before - kLostHostReturns, kCaretakerBatch));
     last = count;
     pruned += count;
   }

@@ -44,7 +44,7 @@ Task<Result<ExecOutcome>> Commands::exec(SandboxId id, ExecSpec spec, Actor acto
 // The agent is not there: has the sandbox ended? The engine learns of a death a little later than a
 // broken connection shows it.
 Task<Error> Commands::explain(SandboxId id, Error error, Actor actor) {
-  const TimePoint give_up_at = clock_.now() + milliseconds(kDeathDeadline);
+  const Patience patience(clock_, kDeathDeadline);
   for (;;) {
     const auto driven = co_await driver_.drive(id, actor);
     const auto row = co_await store_.get(id);
@@ -52,7 +52,7 @@ Task<Error> Commands::explain(SandboxId id, Error error, Actor actor) {
       if (const auto usable = check_usable(*row); !usable) co_return usable.error();
     }
     const bool agent_lives = (co_await guest_.wait_ready(id, milliseconds(0))).has_value();
-    if (agent_lives || clock_.now() >= give_up_at) co_return error;
+    if (agent_lives || patience.is_over()) co_return error;
     co_await clock_.sleep(kDeathPause);
   }
 }

@@ -42,7 +42,7 @@ Task<Result<Sandbox>> Driver::begin_stop(SandboxId id, Stop stop, Actor actor) {
 
 Task<Result<void>> Driver::drive(SandboxId id, Actor actor) {
   const auto turn = co_await turns_.take(id.text());
-  co_return co_await drive_with_turn(id, std::move(actor));
+  co_return co_await drive_with_turn(id, std::move(actor), nullptr);
 }
 
 void Driver::schedule(SandboxId id, Actor actor) {
@@ -54,8 +54,7 @@ Task<void> Driver::drive_scheduled(SandboxId id, Actor actor) {
   const auto turn = co_await turns_.take(id.text());
   // From here on a new event means a new look: what we are about to read may be older than it.
   scheduled_.erase(id);
-  const auto slot = co_await slots_.take();
-  const auto driven = co_await drive_with_turn(id, actor);
+  const auto driven = co_await drive_with_turn(id, actor, &slots_);
   if (!driven) {
     log::warning("sandbox not yet where it should be", {{"sandbox_id", id.text()},
                                                         {"actor", actor.text},
@@ -64,9 +63,11 @@ Task<void> Driver::drive_scheduled(SandboxId id, Actor actor) {
   }
 }
 
-Task<Result<void>> Driver::drive_with_turn(SandboxId id, Actor actor) {
+Task<Result<void>> Driver::drive_with_turn(SandboxId id, Actor actor, Slots* slots) {
   bool agent_told = false;
+  std::optional<Slots::Slot> slot;
   for (int steps = 0; steps < kDriveStepsMax; ++steps) {
+    if (slots != nullptr && !slot) slot.emplace(co_await slots->take());
     CO_TRY(row, co_await store_.get(id));
     // What lives elsewhere is another orchestrator's: here it would look as if it were gone.
     if (row.installation != settings_.installation) co_return Result<void>();
@@ -77,7 +78,10 @@ Task<Result<void>> Driver::drive_with_turn(SandboxId id, Actor actor) {
       if (is_final(row.status)) guest_.forget(id);
       co_return Result<void>();
     }
-    if (step == Step::tell_agent) agent_told = true;
+    if (step == Step::tell_agent) {
+      agent_told = true;
+      slot.reset();  // an agent may use up all the patience there is: no reason to hold others up
+    }
     auto applied = co_await apply(step, std::move(row), container, now, actor);
     const bool lost_race = !applied && applied.error().code == Code::conflict;
     if (!applied && !lost_race) co_return applied;
@@ -140,6 +144,8 @@ Task<Result<void>> Driver::apply(Step step, Sandbox row, const std::optional<Con
       change = [](Sandbox& changed, NewEvent&, TimePoint) -> Result<bool> {
         const bool expired = changed.stop_reason == StopReason::expired;
         changed.status = expired ? Status::expired : Status::stopped;
+        // Somebody wrote shutting_down into the database by hand, and no reason.
+        if (!changed.stop_reason) changed.stop_reason = StopReason::admin;
         changed.stop_deadline_at.reset();
         return true;
       };

@@ -51,7 +51,8 @@ class Driver {
   Task<void> join() { return tasks_.join(); }
 
  private:
-  Task<Result<void>> drive_with_turn(SandboxId id, Actor actor);
+  // With slots, each step holds one, except while an agent is being waited for.
+  Task<Result<void>> drive_with_turn(SandboxId id, Actor actor, Slots* slots);
   Task<Result<void>> apply(Step step, Sandbox row, const std::optional<Container>& container,
                            TimePoint now, Actor actor);
   Task<void> drive_scheduled(SandboxId id, Actor actor);

@@ -47,10 +47,10 @@ Task<Result<void>> Hosts::check_alive(std::string installation) {
 }
 
 Task<Result<void>> Hosts::wait_for_end(Sandbox row) {
-  const TimePoint give_up_at = clock_.now() + settings_.shutdown_timeout + kForeignStopMargin;
+  const Patience patience(clock_, settings_.shutdown_timeout + kForeignStopMargin);
   while (!is_final(row.status)) {
     CO_CHECK(co_await check_alive(row.installation));
-    if (clock_.now() >= give_up_at) {
+    if (patience.is_over()) {
       CO_TRY(name, co_await name_of(row.installation));
       co_return fail(Code::unavailable, "Host " + name +
                                             " has not carried out the stop yet; it is written "

@@ -39,9 +39,9 @@ Task<Result<Sandbox>> Lifecycle::create(CreateSpec spec, Actor actor) {
 
 // Another request with the same key is making it, or has made it.
 Task<Result<Sandbox>> Lifecycle::wait_made(Sandbox row) {
-  const TimePoint give_up_at = clock_.now() + kDockerCreateDeadline + kGuestReadyDeadline;
+  const Patience patience(clock_, kDockerCreateDeadline + kGuestReadyDeadline);
   while (row.status == Status::creating || row.status == Status::starting) {
-    if (clock_.now() >= give_up_at) {
+    if (patience.is_over()) {
       co_return fail(Code::timeout, "Sandbox " + row.id.text() + " is still being created.");
     }
     co_await clock_.sleep(kMadePoll);
@@ -135,16 +135,21 @@ Task<Result<Sandbox>> Lifecycle::bring_up(Sandbox row, ContainerSpec spec, Actor
   co_return co_await registry_.change_once(std::move(started_row), actor, std::move(ready));
 }
 
-// Waits for the agent, but not for one that can no longer come.
+// Waits for the agent, but not for one that can no longer come, nor for one that nobody wants any
+// more.
 Task<Result<void>> Lifecycle::wait_ready(SandboxId id) {
-  const TimePoint give_up_at = clock_.now() + milliseconds(kGuestReadyDeadline);
+  const Patience patience(clock_, kGuestReadyDeadline);
   for (;;) {
     const auto ready = co_await guest_.wait_ready(id, kReadySlice);
-    if (ready || clock_.now() >= give_up_at) co_return ready;
+    if (ready || patience.is_over()) co_return ready;
     CO_TRY(container, co_await runtime_.inspect(id));
     if (!container || container->state == ContainerState::ended) {
       co_return fail(Code::unavailable, "The container ended before it was ready.",
                      container ? container->detail : "gone");
+    }
+    CO_TRY(row, co_await store_.get(id));
+    if (row.status != Status::starting) {
+      co_return fail(Code::conflict, "The sandbox was ended while it was being created.");
     }
   }
 }

@@ -33,11 +33,11 @@ Task<void> Loops::reconcile_for_ever() {
 }
 
 Task<void> Loops::reconcile_and_log() {
-  const TimePoint began = clock_.now();
+  const milliseconds began = clock_.uptime();
   const auto done = co_await reconcile();
   log::debug("reconciled", {{"active", registry_.active()},
                             {"strangers", strangers_.size()},
-                            {"duration_ms", (clock_.now() - began).count()}});
+                            {"duration_ms", (clock_.uptime() - began).count()}});
   if (!done) {
     log::warning("reconciliation did not finish",
                  {{"error", done.error().message}, {"internal", done.error().internal}});
@@ -55,6 +55,7 @@ Task<Result<void>> Loops::reconcile() {
     CO_CHECK(co_await runtime_.prepare());
     prepared_ = true;
   }
+  CO_TRY(began, co_await store_.now());
   // Containers first: a row is written before its container exists, so a container that is in
   // this list and belongs to us has a row by the time the rows are read.
   CO_TRY(containers, co_await runtime_.list());
@@ -63,7 +64,6 @@ Task<Result<void>> Loops::reconcile() {
   for (const Container& container : containers) {
     if (container.sandbox_id) by_id.emplace(*container.sandbox_id, &container);
   }
-  CO_TRY(now, co_await store_.now());
   std::unordered_set<SandboxId> active;
   for (const Sandbox& row : rows) {
     active.insert(row.id);
@@ -71,30 +71,33 @@ Task<Result<void>> Loops::reconcile() {
     const auto container =
         found == by_id.end() ? std::nullopt : std::optional<Container>(*found->second);
     // Only a suspicion: the two lists are of different moments. The driver looks again.
-    const Step step = next_step(row, container, now, false);
+    const Step step = next_step(row, container, began, false);
     if (step != Step::none) {
       driver_.schedule(row.id, kReconcile);
     } else if (is_usable(row.status)) {
       signals_.listen(row.id);
     }
   }
+  bool clean = true;
   std::unordered_set<std::string> strangers;
   for (const Container& container : containers) {
     if (container.sandbox_id && active.contains(*container.sandbox_id)) continue;
-    CO_CHECK(co_await look_at_unlisted(container, strangers));
+    CO_TRY(must_go, co_await look_at_unlisted(container, strangers));
+    if (must_go) clean = false;
   }
   strangers_ = std::move(strangers);
+  if (clean) CO_CHECK(co_await store_.note_clean(settings_.installation, began));
   co_return co_await registry_.recount();
 }
 
-// A container whose row is final must go; one without a row is not ours to touch.
-Task<Result<void>> Loops::look_at_unlisted(const Container& container,
+// A container whose row is final must go (true); one without a row is not ours to touch.
+Task<Result<bool>> Loops::look_at_unlisted(const Container& container,
                                            std::unordered_set<std::string>& now) {
   if (container.sandbox_id) {
     const auto row = co_await store_.get(*container.sandbox_id);
     if (row) {
       driver_.schedule(*container.sandbox_id, kReconcile);
-      co_return Result<void>();
+      co_return true;
     }
     if (row.error().code != Code::not_found) co_return std::unexpected(row.error());
   }
@@ -104,7 +107,7 @@ Task<Result<void>> Loops::look_at_unlisted(const Container& container,
                  {{"container_id", container.container_id},
                   {"sandbox_id", container.sandbox_id ? container.sandbox_id->text() : ""}});
   }
-  co_return Result<void>();
+  co_return false;
 }
 
 Task<void> Loops::expire_for_ever() {

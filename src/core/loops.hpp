@@ -49,7 +49,7 @@ class Loops {
   void notice(const FeedItem& item);
   Task<Result<std::vector<SandboxId>>> list_due();
   Task<void> reconcile_and_log();
-  Task<Result<void>> look_at_unlisted(const Container& container,
+  Task<Result<bool>> look_at_unlisted(const Container& container,
                                       std::unordered_set<std::string>& now);
 
   const CoreSettings& settings_;

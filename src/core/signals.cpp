@@ -52,7 +52,7 @@ void Signals::listen(SandboxId id) {
 Task<void> Signals::listen_until_ended(SandboxId id) {
   milliseconds pause = kReconnectDelayMin;
   for (;;) {
-    const TimePoint since = clock_.now();
+    const milliseconds since = clock_.uptime();
     SignalHandler handler = [this, id](AgentSignal signal) {
       return receive(id, std::move(signal));
     };
@@ -62,7 +62,7 @@ Task<void> Signals::listen_until_ended(SandboxId id) {
     if (!row && row.error().code == Code::not_found) break;
     // A broken channel is the first sign of a dead container.
     driver_.schedule(id, Actor{"loop:signals"});
-    const bool lasted = clock_.now() - since > kReconnectDelayMax;
+    const bool lasted = clock_.uptime() - since > kReconnectDelayMax;
     pause = lasted ? milliseconds(kReconnectDelayMin)
                    : std::min<milliseconds>(pause * 2, kReconnectDelayMax);
     co_await clock_.sleep(pause);

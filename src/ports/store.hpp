@@ -133,6 +133,10 @@ class Store {
   // Says that this installation's orchestrator is alive now.
   virtual Task<Result<void>> announce(std::string installation, std::string host_name) = 0;
 
+  // Says that at that time no container of a row of this installation that had ended by then was
+  // left. A host that was never announced: nothing happens.
+  virtual Task<Result<void>> note_clean(std::string installation, TimePoint at) = 0;
+
   // Nothing: it has never been announced.
   virtual Task<Result<std::optional<Host>>> host(std::string installation) = 0;
 
@@ -145,9 +149,12 @@ class Store {
   virtual Task<Result<std::vector<Sandbox>>> list_deserted(TimePoint due, TimePoint silent_since,
                                                            int limit) = 0;
 
-  // Forgets rows that ended before that, with their history, at most `limit` of them, and
-  // idempotency keys older than their window. Answers how many rows.
-  virtual Task<Result<int>> prune(TimePoint ended_before, int limit) = 0;
+  // Forgets rows that ended before `ended_before`, with their history, at most `limit` of them, and
+  // idempotency keys older than their window. Answers how many rows. A row whose host has not been
+  // clean since (note_clean) stays until it has ended before `unclean_before`: a host that comes
+  // back must find out that it has to remove the container. The feed keeps the events, or its
+  // cursors from before them are invalid from then on.
+  virtual Task<Result<int>> prune(TimePoint ended_before, TimePoint unclean_before, int limit) = 0;
 };
 
 }  // namespace matrx

@@ -28,8 +28,8 @@ std::optional<Pairs> decode_pairs(std::string_view text) {
   Pairs pairs;
   for (const auto& member : parsed->get_object()) {
     const auto* string = member.value().if_string();
-    if (string == nullptr) return std::nullopt;
-    pairs.emplace_back(std::string(member.key()), to_string(*string));
+    pairs.emplace_back(std::string(member.key()),
+                       string != nullptr ? to_string(*string) : serialize(member.value()));
   }
   return pairs;
 }

@@ -19,7 +19,7 @@ using boost::json::value;
 // Strict JSON in valid UTF-8, at most 32 levels deep. invalid: the message says where it breaks.
 Result<value> parse(std::string_view text);
 
-// {"a":"b"} ⇄ pairs. Nothing where it is not an object of strings.
+// {"a":"b"} ⇄ pairs. Nothing where it is not an object; what is not a string is its JSON text.
 std::optional<Pairs> decode_pairs(std::string_view text);
 std::string encode_pairs(const Pairs& pairs);
 

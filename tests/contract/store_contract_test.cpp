@@ -415,12 +415,55 @@ TEST_P(StoreContract, OnlyWhatEndedLongAgoIsForgotten) {
   const Sandbox ended = in_status(Status::stopped);  // at kBegin + 400 s
   in_status(Status::failed);
   const Sandbox active = in_status(Status::running);
-  EXPECT_EQ(run_task(io_, store_->prune(kBegin + seconds(400), 10)).value(), 0);
-  EXPECT_EQ(run_task(io_, store_->prune(kBegin + seconds(401), 1)).value(), 1);
-  EXPECT_EQ(run_task(io_, store_->prune(kBegin + seconds(401), 10)).value(), 1);
+  const auto prune = [&](TimePoint before, int limit) {
+    return run_task(io_, store_->prune(before, before, limit)).value();
+  };
+  EXPECT_EQ(prune(kBegin + seconds(400), 10), 0);
+  EXPECT_EQ(prune(kBegin + seconds(401), 1), 1);
+  EXPECT_EQ(prune(kBegin + seconds(401), 10), 1);
   EXPECT_EQ(run_task(io_, store_->get(ended.id)).error().code, Code::not_found);
   EXPECT_TRUE(run_task(io_, store_->events(ended.id)).value().empty());
   EXPECT_EQ(get(active.id), active);
+}
+
+TEST_P(StoreContract, WhatAHostMayHaveToCleanUpIsNotForgotten) {
+  const Sandbox ended = in_status(Status::stopped);  // at kBegin + 400 s
+  const TimePoint late = kBegin + seconds(1000);
+  const auto prune = [&](TimePoint unclean_before) {
+    return run_task(io_, store_->prune(late, unclean_before, 10)).value();
+  };
+  const auto note_clean = [&](TimePoint at) {
+    EXPECT_TRUE(run_task(io_, store_->note_clean(kHost, at)));
+  };
+  note_clean(late);  // of a host that nobody knows: nothing
+  EXPECT_EQ(prune(kBegin), 0);
+  ASSERT_TRUE(run_task(io_, store_->announce(kHost, "box-1")));
+  EXPECT_EQ(prune(kBegin), 0);
+  note_clean(kBegin + seconds(400));
+  EXPECT_EQ(prune(kBegin), 0);
+  note_clean(kBegin + seconds(401));
+  ASSERT_TRUE(run_task(io_, store_->announce(kHost, "box-1")));  // does not undo it
+  EXPECT_EQ(prune(kBegin), 1);
+  EXPECT_EQ(run_task(io_, store_->get(ended.id)).error().code, Code::not_found);
+}
+
+TEST_P(StoreContract, TheFeedHasNoGapThatItDoesNotTell) {
+  insert(new_row());
+  const std::string end = run_task(io_, store_->feed("", 10)).value().cursor;
+  in_status(Status::stopped);
+  const Sandbox after = insert(new_row());
+  ASSERT_EQ(run_task(io_, store_->feed(end, 10)).value().items.size(), 3U);
+  const TimePoint late = kBegin + seconds(1000);
+  ASSERT_EQ(run_task(io_, store_->prune(late, late, 10)).value(), 1);
+  const auto again = run_task(io_, store_->feed(end, 10));
+  if (again) {
+    EXPECT_EQ(again->items.size(), 3U) << "events are missing, and nobody is told";
+  } else {
+    EXPECT_EQ(again.error().code, Code::invalid);
+  }
+  const std::string new_end = run_task(io_, store_->feed("", 10)).value().cursor;
+  update(after);
+  EXPECT_EQ(run_task(io_, store_->feed(new_end, 10)).value().items.size(), 1U);
 }
 
 TEST_P(StoreContract, HistoryIsBounded) {
@@ -487,6 +530,20 @@ TEST(SqliteStoreFile, IsFoundAgain) {
   ASSERT_TRUE(run_task(store.open()));
   EXPECT_EQ(run_task(store.get(row.id)).value().id, row.id);
   EXPECT_EQ(run_task(store.events(row.id)).value().size(), 1U);
+}
+
+TEST(SqliteStoreFile, LabelsWrittenByHandDoNotMakeItUnreadable) {
+  const TempFolder folder;
+  SqliteStore store(folder.file(), kClock);
+  ASSERT_TRUE(run_task(store.open()));
+  Sandbox row;
+  SeededRandom random(1);
+  row.id = SandboxId::make(random);
+  ASSERT_TRUE(run_task(store.insert(row, {.type = "created"}, {})));
+  auto database = sqlite::Database::open(folder.file()).value();
+  ASSERT_TRUE(database.execute(R"(UPDATE sandbox_instances SET labels = '{"a":1,"b":"x"}')"));
+  const Pairs wanted{{"a", "1"}, {"b", "x"}};
+  EXPECT_EQ(run_task(store.get(row.id)).value().labels, wanted);
 }
 
 TEST(SqliteStoreFile, OfANewerProgramIsRefused) {

@@ -92,8 +92,11 @@ class FailingStore : public Store {
                                                    int limit) override {
     return inner_->list_deserted(due, silent_since, limit);
   }
-  Task<Result<int>> prune(TimePoint ended_before, int limit) override {
-    return inner_->prune(ended_before, limit);
+  Task<Result<void>> note_clean(std::string installation, TimePoint at) override {
+    return inner_->note_clean(std::move(installation), at);
+  }
+  Task<Result<int>> prune(TimePoint ended_before, TimePoint unclean_before, int limit) override {
+    return inner_->prune(ended_before, unclean_before, limit);
   }
 
  private:

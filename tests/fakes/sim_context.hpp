@@ -17,6 +17,7 @@ class SimClock : public Clock {
   explicit SimClock(TimePoint start) : now_(start) {}
 
   TimePoint now() const override { return now_; }
+  milliseconds uptime() const override { return now_.time_since_epoch(); }
   Task<void> sleep(milliseconds duration) override;
 
   // Wakes the next sleeper that is due up to `limit`, moving time to it; false: there is none.
@@ -53,6 +54,7 @@ class SkewedClock : public Clock {
  public:
   SkewedClock(SimClock& right, milliseconds offset) : right_(right), offset_(offset) {}
   TimePoint now() const override { return right_.now() + offset_; }
+  milliseconds uptime() const override { return right_.uptime(); }
   Task<void> sleep(milliseconds duration) override { return right_.sleep(duration); }
 
  private:

@@ -243,6 +243,9 @@ Task<void> SimStore::wait_for_feed(milliseconds limit) {
 Task<Result<void>> SimStore::announce(std::string installation, std::string host_name) {
   return disturbed(world_.rows.announce(std::move(installation), std::move(host_name)));
 }
+Task<Result<void>> SimStore::note_clean(std::string installation, TimePoint at) {
+  return disturbed(world_.rows.note_clean(std::move(installation), at));
+}
 Task<Result<std::optional<Host>>> SimStore::host(std::string installation) {
   return disturbed(world_.rows.host(std::move(installation)));
 }
@@ -254,9 +257,9 @@ Task<Result<std::vector<Sandbox>>> SimStore::list_deserted(TimePoint due, TimePo
                                                            int limit) {
   return disturbed(world_.rows.list_deserted(due, silent_since, limit));
 }
-Task<Result<int>> SimStore::prune(TimePoint ended_before, int limit) {
+Task<Result<int>> SimStore::prune(TimePoint ended_before, TimePoint unclean_before, int limit) {
   ++world_.caretaker_rounds[installation_];
-  return disturbed(world_.rows.prune(ended_before, limit));
+  return disturbed(world_.rows.prune(ended_before, unclean_before, limit));
 }
 
 }  // namespace matrx

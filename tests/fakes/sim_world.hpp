@@ -128,12 +128,13 @@ class SimStore : public Store {
   Task<Result<FeedPage>> feed(std::string after, int limit) override;
   Task<void> wait_for_feed(milliseconds limit) override;
   Task<Result<void>> announce(std::string installation, std::string host_name) override;
+  Task<Result<void>> note_clean(std::string installation, TimePoint at) override;
   Task<Result<std::optional<Host>>> host(std::string installation) override;
   Task<Result<bool>> take_lease(std::string name, std::string holder,
                                 milliseconds duration) override;
   Task<Result<std::vector<Sandbox>>> list_deserted(TimePoint due, TimePoint silent_since,
                                                    int limit) override;
-  Task<Result<int>> prune(TimePoint ended_before, int limit) override;
+  Task<Result<int>> prune(TimePoint ended_before, TimePoint unclean_before, int limit) override;
 
  private:
   template <class T>

@@ -2,9 +2,12 @@
 import io
 import pathlib
 import shutil
+import socket
 import subprocess
 import tarfile
 import tempfile
+import threading
+import time
 
 from orchestrator import docker, wait_for
 
@@ -46,9 +49,60 @@ class Postgres:
     def start(self):
         subprocess.run([self.ctl, "start"], check=True)
 
+    def restart(self):
+        subprocess.run([self.ctl, "restart", "-m", "fast"], check=True)
+
     def close(self):
         self.process.stdin.close()
         self.process.wait(30)
+
+
+class TcpLine:
+    """A TCP line to the database's Unix socket, that a test may make slow or silent."""
+
+    def __init__(self, url):
+        self.socket = url.split("host=")[1].split("&")[0] + "/.s.PGSQL.5432"
+        self.delay_seconds, self.generation = 0, 0
+        self.server = socket.create_server(("127.0.0.1", 0))
+        port = self.server.getsockname()[1]
+        database = url.split("@/")[1].split("?")[0]
+        self.url = (f"postgresql://matrx@127.0.0.1:{port}/{database}"
+                    "?sslmode=disable&gssencmode=disable")
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def silence(self):
+        self.generation += 1
+
+    def accept(self):
+        while True:
+            try:
+                client, _ = self.server.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.serve, args=(client, self.generation),
+                             daemon=True).start()
+
+    def serve(self, client, generation):
+        time.sleep(self.delay_seconds)
+        database = socket.socket(socket.AF_UNIX)
+        database.connect(self.socket)
+        pair = (client, database), (database, client)
+        for source, sink in pair:
+            threading.Thread(target=self.relay, args=(source, sink, generation),
+                             daemon=True).start()
+
+    def relay(self, source, sink, generation):
+        try:
+            while data := source.recv(65536):
+                if generation == self.generation:
+                    sink.sendall(data)
+            if generation == self.generation:
+                sink.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+    def close(self):
+        self.server.close()
 
 
 class Pooler:

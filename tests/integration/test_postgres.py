@@ -7,8 +7,9 @@ import time
 import httpx
 import pytest
 from orchestrator import KEY, wait_for
-from servers import Pooler
+from servers import Pooler, TcpLine
 from test_crash import agree
+from test_live_feed import Follower
 
 pytestmark = pytest.mark.integration
 
@@ -57,6 +58,7 @@ def test_missing_and_wrong_schema(own, postgres):
     assert "migrations/002_create_events.sql" in refused(one)
     postgres.apply("migrations/002_create_events.sql", url)
     postgres.apply("migrations/003_create_coordination.sql", url)
+    postgres.apply("migrations/004_note_what_is_forgotten.sql", url)
     postgres.sql("DROP TABLE matrx_leases", url)
     assert "migrations/" in refused(one) and "matrx_leases" in refused(one)
     postgres.sql("INSERT INTO matrx_schema VALUES (99)", url)
@@ -77,6 +79,54 @@ def test_the_password_is_in_no_log(own, postgres, database):
     one.request("GET", "/sandboxes")
     postgres.start()
     assert "secret-4711" not in one.log()
+
+
+def test_a_dump_from_another_server(own, database, postgres):
+    """Transaction numbers that are yet to come here would hide events from the feed."""
+    one = own(**on(database)).start()
+    one.destroy(one.create()["sandbox_id"])
+    one.stop()
+    postgres.sql("INSERT INTO sandbox_events (sandbox_id, type, status, actor, xid) SELECT "
+                 "sandbox_id, 'from-the-dump', 'stopped', 'test', '999999999999' FROM "
+                 "sandbox_instances", database)
+    assert "SELECT matrx_after_restore()" in refused(one)
+    postgres.sql("SELECT matrx_after_restore()", database)
+    one.start()
+    follower = Follower(one)
+    sandbox_id = one.create()["sandbox_id"]
+    wait_for("events", lambda: "ready" in follower.types_of(sandbox_id), 5)
+    late = Follower(one, **{"Last-Event-ID": "999999999999-1"})
+    wait_for("the reset", lambda: ("reset", {}) in late.events, 5)
+
+
+def test_a_row_deleted_by_hand_frees_its_key(own, database, postgres):
+    one = own(**on(database)).start()
+    create = lambda: one.request("POST", "/sandboxes", json={"user_id": "user-1"},  # noqa: E731
+                                 headers={"Idempotency-Key": "the-key"}).json()["sandbox_id"]
+    first = create()
+    one.destroy(first, "?graceful=false")
+    postgres.sql("DELETE FROM sandbox_instances", database)
+    second = create()
+    assert second != first and one.row(second)["status"] == "ready"
+    assert create() == second
+
+
+def test_words_of_a_row_are_not_in_the_log(own, database, postgres):
+    one = own(**on(database)).start()
+    postgres.sql("ALTER TABLE sandbox_instances ADD CHECK (user_id <> 'unwanted')", database)
+    answer = one.request("POST", "/sandboxes",
+                         json={"user_id": "unwanted", "config": {"token": "secret-4711"}})
+    assert answer.status_code == 500
+    assert "23514" in one.log() and "secret-4711" not in one.log()
+
+
+def test_labels_by_hand_are_texts(own, database, postgres):
+    one = own(**on(database)).start()
+    sandbox_id = one.create()["sandbox_id"]
+    done = postgres.sql("UPDATE sandbox_instances SET labels = '{\"a\": 1}'", database, check=False)
+    assert "sandbox_instances_labels_are_texts" in done.stderr
+    postgres.sql("UPDATE sandbox_instances SET labels = '{\"a\": \"1\"}'", database)
+    assert one.row(sandbox_id)["labels"] == {"a": "1"}
 
 
 # --- Several orchestrators ---
@@ -203,6 +253,40 @@ def test_the_database_is_away_for_twenty_seconds(own, database, postgres):
         assert one.run(sandbox_id, "echo alive")["stdout"] == "alive\n"
     print(f"answers during the outage and around it: 201 {answers.count(201)} times, "
           f"503 {answers.count(503)} times")
+
+
+def test_a_restart_of_the_database_costs_no_request(own, database, postgres):
+    """Its farewell on the idle connections is heard before they are used again."""
+    one = own(**on(database)).start()
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: one.total(), range(32)))  # makes idle connections
+    postgres.restart()
+    assert [one.request("GET", "/sandboxes").status_code for _ in range(8)] == [200] * 8
+
+
+@pytest.fixture
+def wire(database):
+    """A line to the database that can be made slow, or cut without a word."""
+    line = TcpLine(database)
+    yield line
+    line.close()
+
+
+def test_a_database_that_moves_away_silently_costs_one_request(own, wire):
+    one = own(**on(wire.url)).start()
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: one.total(), range(64)))
+    wire.silence()  # what is connected hears nothing any more; new connections work
+    one.request("GET", "/sandboxes")
+    assert [one.request("GET", "/sandboxes").status_code for _ in range(8)] == [200] * 8
+
+
+def test_notifications_are_heard_where_signing_in_is_slow(own, wire, database, postgres):
+    wire.delay_seconds = 1.5  # longer than one round of the feed waits
+    own(**on(wire.url)).start()
+    listening = ("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+                 "AND query = 'LISTEN matrx_events'")
+    wait_for("a listener", lambda: postgres.sql(listening, database) == "1", 30)
 
 
 # --- A transaction pooler in between ---

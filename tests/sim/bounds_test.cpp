@@ -118,6 +118,51 @@ TEST_F(Bounds, DestroyWorksFromEveryStateAndEndsInTime) {
   EXPECT_EQ(tried, 8 * 5 * 4);
 }
 
+TEST_F(Bounds, ManyStopsWhoseAgentsAreMuteDoNotWaitForEachOther) {
+  constexpr int kSandboxes = 400;  // more than kDrivesAtOnceMax, and than one round of the expiry
+  static_assert(kSandboxes > kDrivesAtOnceMax && kSandboxes > kDueAtOnceMax);
+  OrchestratorLife& life = begin_life(kSimInstallation);
+  std::vector<SandboxId> ids;
+  for (int i = 0; i < kSandboxes; ++i) {
+    ids.push_back(plant(Status::running, ContainerState::running, false));
+    Sandbox row = run_task(world_.rows.get(ids.back())).value();
+    row.expires_at = world_.clock.now() + seconds(3);
+    run_task(world_.rows.update(row, world_.clock.now(), {.type = "planted"})).value();
+  }
+  life.run_for(seconds(3) + kShutdownTimeout + kDestroyMargin);
+  for (const SandboxId& id : ids) {
+    EXPECT_EQ(run_task(world_.rows.get(id)).value().status, Status::expired);
+  }
+  EXPECT_TRUE(world_.containers.empty());
+}
+
+TEST_F(Bounds, AStopWrittenElsewhereDuringACreateIsCarriedOut) {
+  OrchestratorLife& here = begin_life(kSimInstallation);
+  OrchestratorLife& there = begin_life(kElsewhere);
+  run_for(seconds(1));
+  world_.faults.agent_never_ready = 1;
+  world_.faults.delay_max = milliseconds(20);
+  bool answered = false, gone = false;
+  auto create = [&]() -> Task<void> {
+    CreateSpec spec;
+    spec.user_id = "user";
+    EXPECT_FALSE(co_await here.core().create(std::move(spec), {"test"}));
+    answered = true;
+  };
+  here.spawn(create());
+  run_for(seconds(2));
+  const auto rows = run_task(world_.rows.list({})).value().sandboxes;
+  ASSERT_EQ(rows.size(), 1U);
+  ASSERT_EQ(rows[0].status, Status::starting);
+  auto destroy = [&]() -> Task<void> {
+    gone = (co_await there.core().destroy(rows[0].id, false, StopReason::admin, {"t"})).has_value();
+  };
+  there.spawn(destroy());
+  run_for(kDestroyMargin);
+  EXPECT_TRUE(answered && gone);
+  EXPECT_TRUE(world_.containers.empty());
+}
+
 TEST_F(Bounds, DestroyOfAnotherHostsSandboxWorksFromEveryState) {
   OrchestratorLife& here = begin_life("inst-here");
   begin_life(kElsewhere);
@@ -203,7 +248,8 @@ TEST_F(Bounds, CyclesLeaveNothingBehind) {
     for (int i = 0; i < cycles; ++i) life.spawn(cycle());
     life.run_for(std::chrono::minutes(2));
     // Ended rows and the feed are memory on purpose; forget them.
-    run_task(world_.rows.prune(world_.clock.now() + std::chrono::hours(1), kCycles)).value();
+    const TimePoint later = world_.clock.now() + std::chrono::hours(1);
+    run_task(world_.rows.prune(later, later, kCycles)).value();
     world_.ended_events.clear();
     return mallinfo2().uordblks;
   };
@@ -265,6 +311,43 @@ TEST_F(Bounds, HistoryIsKeptAsLongAsPromised) {
   EXPECT_TRUE(run_task(world_.rows.get(ended)).has_value());
   run_for(std::chrono::hours(2));
   EXPECT_EQ(run_task(world_.rows.get(ended)).error().code, Code::not_found);
+}
+
+TEST_F(Bounds, WhatALostHostHasToCleanUpIsNotForgottenBefore) {
+  begin_life(kSimInstallation);
+  const SandboxId id = plant(Status::running, ContainerState::running, true, kElsewhere);
+  run_for(std::chrono::hours(30));  // the retention is a day
+  EXPECT_EQ(run_task(world_.rows.get(id)).value().stop_reason, StopReason::lost);
+  begin_life(kElsewhere);
+  run_for(seconds(30));
+  EXPECT_FALSE(world_.containers.contains(id));
+  run_for(std::chrono::minutes(3));
+  EXPECT_EQ(run_task(world_.rows.get(id)).error().code, Code::not_found);
+}
+
+TEST_F(Bounds, ForALostHostNobodyWaitsForEver) {
+  begin_life(kSimInstallation);
+  const SandboxId id = plant(Status::stopped, std::nullopt, true, kElsewhere);
+  Sandbox row = run_task(world_.rows.get(id)).value();
+  row.stopped_at =
+      world_.clock.now() - std::chrono::days(1) - kLostHostReturns + std::chrono::minutes(5);
+  run_task(world_.rows.update(row, world_.clock.now(), {.type = "long ago"})).value();
+  run_for(std::chrono::minutes(3));
+  EXPECT_TRUE(run_task(world_.rows.get(id)).has_value());
+  run_for(std::chrono::minutes(5));
+  EXPECT_EQ(run_task(world_.rows.get(id)).error().code, Code::not_found);
+}
+
+TEST_F(Bounds, AStopWrittenByHandWithoutAReasonComesToRest) {
+  OrchestratorLife& life = begin_life(kSimInstallation);
+  const SandboxId id = plant(Status::running, ContainerState::running, true);
+  Sandbox row = run_task(world_.rows.get(id)).value();
+  row.status = Status::shutting_down;
+  run_task(world_.rows.update(row, world_.clock.now(), {.type = "by hand"})).value();
+  life.run_for(seconds(15));
+  row = run_task(world_.rows.get(id)).value();
+  EXPECT_EQ(row.status, Status::stopped);
+  EXPECT_EQ(row.stop_reason, StopReason::admin);
 }
 
 }  // namespace

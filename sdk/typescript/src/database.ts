@@ -10,18 +10,39 @@ export type Json =
 export type Database = {
   public: {
     Tables: {
+      matrx_feed: {
+        Row: {
+          forgotten_event_id: number
+          forgotten_xid: unknown
+          only_row: boolean
+        }
+        Insert: {
+          forgotten_event_id?: number
+          forgotten_xid?: unknown
+          only_row?: boolean
+        }
+        Update: {
+          forgotten_event_id?: number
+          forgotten_xid?: unknown
+          only_row?: boolean
+        }
+        Relationships: []
+      }
       matrx_hosts: {
         Row: {
+          clean_at: string | null
           installation: string
           last_seen_at: string
           name: string
         }
         Insert: {
+          clean_at?: string | null
           installation: string
           last_seen_at: string
           name: string
         }
         Update: {
+          clean_at?: string | null
           installation?: string
           last_seen_at?: string
           name?: string

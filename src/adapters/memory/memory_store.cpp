@@ -205,6 +205,11 @@ Task<Result<void>> MemoryStore::announce(std::string installation, std::string h
   co_return Result<void>();
 }
 
+Task<Result<void>> MemoryStore::note_clean(std::string installation, TimePoint at) {
+  if (hosts_.contains(installation)) clean_[std::move(installation)] = at;
+  co_return Result<void>();
+}
+
 Task<Result<std::optional<Host>>> MemoryStore::host(std::string installation) {
   const auto found = hosts_.find(installation);
   if (found == hosts_.end()) co_return std::optional<Host>();
@@ -232,21 +237,32 @@ Task<Result<std::vector<Sandbox>>> MemoryStore::list_deserted(TimePoint due, Tim
   co_return rows;
 }
 
-Task<Result<int>> MemoryStore::prune(TimePoint ended_before, int limit) {
+Task<Result<int>> MemoryStore::prune(TimePoint ended_before, TimePoint unclean_before, int limit) {
   std::erase_if(claims_, [this](const auto& pair) {
     return pair.second.at + kIdempotencyWindow <= clock_.now();
   });
   int pruned = 0;
-  while (pruned < limit && !ended_.empty()) {
-    const auto oldest = entries_.find(ended_.front());
-    if (oldest != entries_.end()) {
-      if (oldest->second.row.stopped_at.value_or(ended_before) >= ended_before) break;
-      entries_.erase(oldest);
+  for (auto id = ended_.begin(); id != ended_.end() && pruned < limit;) {
+    const auto entry = entries_.find(*id);
+    if (entry != entries_.end() && !may_forget(entry->second.row, ended_before, unclean_before)) {
+      ++id;
+      continue;
+    }
+    if (entry != entries_.end()) {
+      entries_.erase(entry);
       ++pruned;
     }
-    ended_.pop_front();
+    id = ended_.erase(id);
   }
   co_return pruned;
+}
+
+bool MemoryStore::may_forget(const Sandbox& row, TimePoint ended_before,
+                             TimePoint unclean_before) const {
+  if (!row.stopped_at || *row.stopped_at >= ended_before) return false;
+  if (*row.stopped_at < unclean_before) return true;
+  const auto clean = clean_.find(row.installation);
+  return clean != clean_.end() && clean->second > *row.stopped_at;
 }
 
 void MemoryStore::append(Entry& entry, TimePoint at, NewEvent event) {

@@ -33,12 +33,13 @@ class MemoryStore : public Store {
   Task<Result<FeedPage>> feed(std::string after, int limit) override;
   Task<void> wait_for_feed(milliseconds limit) override;
   Task<Result<void>> announce(std::string installation, std::string host_name) override;
+  Task<Result<void>> note_clean(std::string installation, TimePoint at) override;
   Task<Result<std::optional<Host>>> host(std::string installation) override;
   Task<Result<bool>> take_lease(std::string name, std::string holder,
                                 milliseconds duration) override;
   Task<Result<std::vector<Sandbox>>> list_deserted(TimePoint due, TimePoint silent_since,
                                                    int limit) override;
-  Task<Result<int>> prune(TimePoint ended_before, int limit) override;
+  Task<Result<int>> prune(TimePoint ended_before, TimePoint unclean_before, int limit) override;
 
  private:
   struct Entry {
@@ -58,6 +59,7 @@ class MemoryStore : public Store {
 
   void append(Entry& entry, TimePoint at, NewEvent event);
   void drop_oldest_ended();
+  bool may_forget(const Sandbox& row, TimePoint ended_before, TimePoint unclean_before) const;
   const Sandbox* find_claimed(const std::string& key) const;
   std::string cursor_at(std::int64_t event_id) const;
 
@@ -68,7 +70,8 @@ class MemoryStore : public Store {
   std::map<std::string, Claim> claims_;
   std::map<std::string, Lease> leases_;
   std::map<std::string, Host> hosts_;
-  std::deque<FeedItem> feed_;  // the newest events
+  std::map<std::string, TimePoint> clean_;  // by installation
+  std::deque<FeedItem> feed_;               // the newest events
   std::int64_t last_event_id_ = 0;
   Bell appended_;
 };

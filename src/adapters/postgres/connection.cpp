@@ -31,7 +31,10 @@ Error to_error(const PGresult* result) {
   const char* detail = PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL);
   std::string internal = fmt::format("SQLSTATE {}: {}", state,
                                      one_line(primary ? primary : PQresultErrorMessage(result)));
-  if (detail) internal += fmt::format(" ({})", one_line(detail));
+  // Where a constraint says no, the detail is the whole row: its owner's words are not for the log.
+  const bool shows_values =
+      state.starts_with("22") || (state.starts_with("23") && state != "23505");
+  if (detail && !shows_values) internal += fmt::format(" ({})", one_line(detail));
   if (state == "40001" || state == "40P01") {  // serialization failure, deadlock
     return {Code::conflict, "The registry is being changed by others; try again.", internal};
   }
@@ -75,6 +78,9 @@ std::string to_conninfo(const Options& options) {
   };
   add("connect_timeout", std::to_string(kDatabaseConnectTimeout.count()));
   add("tcp_user_timeout", std::to_string(std::chrono::milliseconds(kDatabaseDeadline).count()));
+  add("keepalives_idle", std::to_string(kDatabaseKeepAlive.count()));
+  add("keepalives_interval", std::to_string(kDatabaseKeepAlive.count()));
+  add("keepalives_count", "2");
   add("application_name", "matrx-orchestrator");
   add("client_encoding", "UTF8");
   return conninfo;

@@ -2,7 +2,6 @@
 // A few connections for everybody. Reconnects by itself: after a failed try it refuses at once for
 // a while, which doubles, so that a database that is down is not stormed when it comes back.
 
-#include <boost/asio/thread_pool.hpp>
 #include <memory>
 #include <string>
 #include <vector>
@@ -15,30 +14,28 @@ namespace matrx::postgres {
 
 class Pool {
  public:
-  Pool(std::string url, std::size_t connections_max, Clock& clock)
-      : url_(std::move(url)), clock_(clock), slots_(connections_max) {}
-  ~Pool() { connector_.join(); }
+  Pool(std::string url, std::size_t connections_max, Clock& clock);
+  ~Pool();
 
   // One statement with a deadline (kDatabaseDeadline), on any connection. unavailable: the database
   // cannot be reached, or does not answer in time; whether the statement was carried out is then
   // unknown.
   Task<Result<Rows>> run(std::string sql, Params params = {});
 
-  // A connection of the caller's own. unavailable, as above.
+  // A connection of the caller's own. unavailable, as above. One who is cancelled meanwhile leaves
+  // the try to the next, so that connecting may take longer than anybody waits.
   Task<Result<std::unique_ptr<Connection>>> connect();
 
  private:
+  class Dialer;
+  class Loan;
+
   Task<Result<Rows>> run_without_deadline(std::string sql, Params params);
 
-  std::string url_;
   Clock& clock_;
   Slots slots_;
-  Slots connecting_{1};
   std::vector<std::unique_ptr<Connection>> idle_;
-  TimePoint closed_until_{};
-  milliseconds pause_{0};
-  Error last_error_;
-  asio::thread_pool connector_{1};  // resolving names and signing in may block
+  std::unique_ptr<Dialer> dialer_;
 };
 
 }  // namespace matrx::postgres

@@ -85,8 +85,19 @@ Task<Result<std::optional<Inserted>>> PostgresStore::insert_once(const Sandbox& 
   if (made.text(0, 1) != key.fingerprint) {
     co_return fail(Code::conflict, "This idempotency key was used for another request.");
   }
-  CO_TRY(row, co_await get(*id));
-  co_return std::optional<Inserted>({std::move(row), false});
+  auto row = co_await get(*id);
+  if (!row && row.error().code == Code::not_found) {
+    // Somebody deleted the row by hand: the claim is worth nothing any more.
+    postgres::Params claim;
+    claim.add(key.key).add(id->text());
+    CO_CHECK(
+        co_await pool_.run("DELETE FROM matrx_idempotency_keys WHERE key = $1::text AND "
+                           "sandbox_id = $2::text",
+                           std::move(claim)));
+    co_return std::optional<Inserted>();
+  }
+  if (!row) co_return std::unexpected(row.error());
+  co_return std::optional<Inserted>({*std::move(row), false});
 }
 
 }  // namespace matrx

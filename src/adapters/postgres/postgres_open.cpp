@@ -58,8 +58,17 @@ Task<Result<void>> PostgresStore::check_schema() {
   // A table that somebody dropped later, or a role that may not read it.
   const auto tables = co_await pool_.run(
       "SELECT FROM sandbox_instances, sandbox_events, matrx_hosts, matrx_leases, "
-      "matrx_idempotency_keys LIMIT 0");
+      "matrx_idempotency_keys, matrx_feed LIMIT 0");
   if (!tables) co_return wrong(tables.error().message + " " + tables.error().internal);
+  const auto restored = co_await pool_.run(
+      "SELECT EXISTS (SELECT FROM sandbox_events WHERE "
+      "xid > pg_snapshot_xmax(pg_current_snapshot()))");
+  if (!restored) co_return wrong(restored.error().message + " " + restored.error().internal);
+  if (restored->flag(0, 0)) {
+    co_return wrong(
+        "the database was restored from another server's dump: run SELECT matrx_after_restore() "
+        "in it once");
+  }
   co_return Result<void>();
 }
 

@@ -46,7 +46,9 @@ Task<Result<FeedPage>> PostgresStore::feed(std::string after, int limit) {
   if (!cursor) co_return fail(Code::invalid, "The cursor is not one of this feed.");
   static const std::string sql = fmt::format(
       "WITH now AS (SELECT pg_current_snapshot() AS snapshot) "
-      "SELECT $1::text::xid8 <= pg_snapshot_xmax(now.snapshot), e.xid::text || '-' || e.event_id, "
+      "SELECT $1::text::xid8 <= pg_snapshot_xmax(now.snapshot) AND ($1::text::xid8, $2::bigint) >= "
+      "(SELECT forgotten_xid, forgotten_event_id FROM matrx_feed), e.xid::text || '-' || "
+      "e.event_id, "
       "s.installation, e.event_id, e.sandbox_id, {}, e.type, e.status, e.actor, e.detail "
       "FROM now LEFT JOIN (sandbox_events e JOIN sandbox_instances s USING (sandbox_id)) ON "
       "(e.xid, e.event_id) > ($1::text::xid8, $2::bigint) AND "
@@ -55,8 +57,11 @@ Task<Result<FeedPage>> PostgresStore::feed(std::string after, int limit) {
   Params params;
   params.add(std::to_string(cursor->transaction)).add(cursor->event_id).add(std::int64_t{limit});
   CO_TRY(rows, co_await pool_.run(sql, std::move(params)));
-  // From before the database was restored elsewhere: its transactions are yet to come.
-  if (!rows.flag(0, 0)) co_return fail(Code::invalid, "The cursor is not one of this feed.");
+  // From before the database was restored elsewhere (its transactions are yet to come), or from
+  // before what has been forgotten.
+  if (!rows.flag(0, 0)) {
+    co_return fail(Code::invalid, "The cursor is not one of this feed, or too old.");
+  }
   FeedPage page{.items = {}, .cursor = std::move(after)};
   for (int row = 0; row < rows.size() && !rows.is_null(row, 1); ++row) {
     page.items.push_back({.event = postgres::read_event(rows, row, 3),
@@ -75,11 +80,11 @@ Task<Result<void>> PostgresStore::listen() {
 }
 
 Task<void> PostgresStore::wait_for_feed(milliseconds limit) {
-  const TimePoint until = clock_.now() + limit;
+  const Patience patience(clock_, limit);
   if (!listener_) {
     const auto listening = co_await within(clock_, limit, "Postgres", listen());
     if (listening) co_return;  // something may have happened while nobody listened
-    if (clock_.now() < until) co_await clock_.sleep(until - clock_.now());
+    if (!patience.is_over()) co_await clock_.sleep(patience.left());
     co_return;
   }
   const auto heard = co_await with_deadline(clock_, limit, listener_->wait_notification());
@@ -93,6 +98,15 @@ Task<Result<void>> PostgresStore::announce(std::string installation, std::string
       "INSERT INTO matrx_hosts (installation, name, last_seen_at) "
       "VALUES ($1::text, $2::text, clock_timestamp()) ON CONFLICT (installation) DO UPDATE SET "
       "name = excluded.name, last_seen_at = excluded.last_seen_at",
+      std::move(params)));
+  co_return Result<void>();
+}
+
+Task<Result<void>> PostgresStore::note_clean(std::string installation, TimePoint at) {
+  Params params;
+  params.add(std::move(installation)).add(to_rfc3339(at));
+  CO_CHECK(co_await pool_.run(
+      "UPDATE matrx_hosts SET clean_at = $2::timestamptz WHERE installation = $1::text",
       std::move(params)));
   co_return Result<void>();
 }
@@ -136,15 +150,19 @@ Task<Result<std::vector<Sandbox>>> PostgresStore::list_deserted(TimePoint due,
   co_return postgres::read_sandboxes(rows);
 }
 
-Task<Result<int>> PostgresStore::prune(TimePoint ended_before, int limit) {
+Task<Result<int>> PostgresStore::prune(TimePoint ended_before, TimePoint unclean_before,
+                                       int limit) {
   Params params;
-  params.add(to_rfc3339(ended_before)).add(std::int64_t{limit});
+  params.add(to_rfc3339(ended_before)).add(std::int64_t{limit}).add(to_rfc3339(unclean_before));
   CO_TRY(rows, co_await pool_.run(
                    fmt::format("WITH keys AS (DELETE FROM matrx_idempotency_keys WHERE "
                                "created_at <= now() - make_interval(hours => {})), "
                                "gone AS (DELETE FROM sandbox_instances WHERE sandbox_id IN "
-                               "(SELECT sandbox_id FROM sandbox_instances WHERE "
-                               "stopped_at < $1::timestamptz AND NOT ({}) ORDER BY stopped_at "
+                               "(SELECT sandbox_id FROM sandbox_instances s WHERE "
+                               "stopped_at < $1::timestamptz AND NOT ({}) AND "
+                               "(stopped_at < $3::timestamptz OR EXISTS (SELECT FROM matrx_hosts "
+                               "h WHERE h.installation = s.installation AND "
+                               "h.clean_at > s.stopped_at)) ORDER BY stopped_at "
                                "LIMIT $2::bigint) RETURNING 1) SELECT count(*) FROM gone",
                                kIdempotencyWindow.count(), kActive),
                    std::move(params)));

@@ -11,6 +11,7 @@ inline constexpr auto kMigrations = std::to_array<std::string_view>({
     "001_create_sandboxes.sql",
     "002_create_events.sql",
     "003_create_coordination.sql",
+    "004_note_what_is_forgotten.sql",
 });
 
 inline constexpr int kServerVersionMin = 130000;  // xid8 and pg_current_xact_id()

@@ -98,6 +98,12 @@ Task<Result<void>> SqliteStore::announce(std::string installation, std::string h
        now = clock_.now()](Worker& w) { return w.announce({installation, host_name, now}); });
 }
 
+Task<Result<void>> SqliteStore::note_clean(std::string installation, TimePoint at) {
+  return on_worker([installation = std::move(installation), at](Worker& w) {
+    return w.note_clean(installation, at);
+  });
+}
+
 Task<Result<std::optional<Host>>> SqliteStore::host(std::string installation) {
   return on_worker(
       [installation = std::move(installation)](Worker& w) { return w.host(installation); });
@@ -116,9 +122,9 @@ Task<Result<std::vector<Sandbox>>> SqliteStore::list_deserted(TimePoint due, Tim
       [due, silent_since, limit](Worker& w) { return w.list_deserted(due, silent_since, limit); });
 }
 
-Task<Result<int>> SqliteStore::prune(TimePoint ended_before, int limit) {
-  return on_worker([ended_before, limit, now = clock_.now()](Worker& w) {
-    return w.prune(ended_before, limit, now);
+Task<Result<int>> SqliteStore::prune(TimePoint ended_before, TimePoint unclean_before, int limit) {
+  return on_worker([ended_before, unclean_before, limit, now = clock_.now()](Worker& w) {
+    return w.prune(ended_before, unclean_before, limit, now);
   });
 }
 

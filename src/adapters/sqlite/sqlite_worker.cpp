@@ -227,16 +227,19 @@ Result<void> SqliteStore::Worker::append_event(const SandboxId& id, TimePoint at
 }
 
 Result<FeedPage> SqliteStore::Worker::feed(const std::string& after, int limit) {
-  TRY(newest, prepared("SELECT seq FROM sqlite_sequence WHERE name = 'sandbox_events'"));
-  TRY(any, newest->step());
-  const std::int64_t last = any ? newest->integer(0) : 0;
-  CHECK_OK(newest->run());
+  TRY(bounds, prepared("SELECT (SELECT seq FROM sqlite_sequence WHERE name = 'sandbox_events'), "
+                       "(SELECT max(event_id) FROM forgotten_events)"));
+  TRY(any, bounds->step());
+  const std::int64_t last = any ? bounds->integer(0) : 0;
+  const std::int64_t forgotten = any ? bounds->integer(1) : 0;
+  CHECK_OK(bounds->run());
   if (after.empty()) return FeedPage{.items = {}, .cursor = std::to_string(last)};
 
   std::int64_t from = -1;
   const auto [stopped, ec] = std::from_chars(after.data(), after.data() + after.size(), from);
-  if (ec != std::errc() || stopped != after.data() + after.size() || from < 0 || from > last) {
-    return fail(Code::invalid, "The cursor is not one of this feed.");
+  if (ec != std::errc() || stopped != after.data() + after.size() || from < forgotten ||
+      from > last) {
+    return fail(Code::invalid, "The cursor is not one of this feed, or too old.");
   }
   TRY(statement,
       prepared("SELECT event_id, sandbox_id, at, type, e.status, actor, detail, installation FROM "
@@ -262,9 +265,16 @@ Result<FeedPage> SqliteStore::Worker::feed(const std::string& after, int limit) 
 }
 
 Result<void> SqliteStore::Worker::announce(const Host& host) {
-  TRY(statement, prepared("INSERT OR REPLACE INTO hosts (installation, name, last_seen_at) "
-                          "VALUES (?, ?, ?)"));
+  TRY(statement, prepared("INSERT INTO hosts (installation, name, last_seen_at) VALUES (?, ?, ?) "
+                          "ON CONFLICT (installation) DO UPDATE SET name = excluded.name, "
+                          "last_seen_at = excluded.last_seen_at"));
   statement->bind(host.installation).bind(host.name).bind(to_unix_ms(host.last_seen_at));
+  return statement->run();
+}
+
+Result<void> SqliteStore::Worker::note_clean(const std::string& installation, TimePoint at) {
+  TRY(statement, prepared("UPDATE hosts SET clean_at = ? WHERE installation = ?"));
+  statement->bind(to_unix_ms(at)).bind(installation);
   return statement->run();
 }
 
@@ -300,16 +310,20 @@ Result<std::vector<Sandbox>> SqliteStore::Worker::list_deserted(TimePoint due,
   return read_all(*statement);
 }
 
-Result<int> SqliteStore::Worker::prune(TimePoint ended_before, int limit, TimePoint now) {
+Result<int> SqliteStore::Worker::prune(TimePoint ended_before, TimePoint unclean_before, int limit,
+                                       TimePoint now) {
   TRY(keys, prepared("DELETE FROM idempotency_keys WHERE created_at <= ?"));
   TRY(rows, prepared("DELETE FROM sandbox_instances WHERE sandbox_id IN (SELECT sandbox_id FROM "
-                     "sandbox_instances WHERE stopped_at < ? AND status IN ('stopped', 'failed', "
-                     "'expired') ORDER BY stopped_at LIMIT ?) RETURNING sandbox_id"));
+                     "sandbox_instances s WHERE stopped_at < ? AND status IN ('stopped', 'failed', "
+                     "'expired') AND (stopped_at < ? OR EXISTS (SELECT 1 FROM hosts h WHERE "
+                     "h.installation = s.installation AND h.clean_at > s.stopped_at)) "
+                     "ORDER BY stopped_at LIMIT ?) RETURNING sandbox_id"));
   TRY(events, prepared("DELETE FROM sandbox_events WHERE sandbox_id = ?"));
   TRY(transaction, sqlite::Transaction::begin(*database_));
   keys->bind(to_unix_ms(now - kIdempotencyWindow));
   CHECK_OK(keys->run());
-  rows->bind(to_unix_ms(ended_before)).bind(static_cast<std::int64_t>(limit));
+  rows->bind(to_unix_ms(ended_before)).bind(to_unix_ms(unclean_before));
+  rows->bind(static_cast<std::int64_t>(limit));
   std::vector<std::string> pruned;
   for (;;) {
     TRY(more, rows->step());

@@ -28,11 +28,12 @@ class SqliteStore::Worker {
   Result<void> append_event(const SandboxId& id, TimePoint at, const NewEvent& event);
   Result<FeedPage> feed(const std::string& after, int limit);
   Result<void> announce(const Host& host);
+  Result<void> note_clean(const std::string& installation, TimePoint at);
   Result<std::optional<Host>> host(const std::string& installation);
   Result<bool> take_lease(const std::string& name, const std::string& holder, TimePoint now,
                           TimePoint until);
   Result<std::vector<Sandbox>> list_deserted(TimePoint due, TimePoint silent_since, int limit);
-  Result<int> prune(TimePoint ended_before, int limit, TimePoint now);
+  Result<int> prune(TimePoint ended_before, TimePoint unclean_before, int limit, TimePoint now);
 
  private:
   // Prepared once for each text; SQL texts are literals or built from a handful of parts.
