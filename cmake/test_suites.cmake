@@ -1,6 +1,7 @@
 # Tests that are not of one layer: the simulation and the contract suites.
 add_library(matrx_fakes STATIC ${CMAKE_SOURCE_DIR}/tests/fakes/sim_context.cpp
-  ${CMAKE_SOURCE_DIR}/tests/fakes/sim_world.cpp)
+  ${CMAKE_SOURCE_DIR}/tests/fakes/sim_world.cpp
+  ${CMAKE_SOURCE_DIR}/tests/fakes/sim_homes.cpp)
 target_link_libraries(matrx_fakes PUBLIC matrx_testing matrx_core matrx_adapters_memory)
 
 file(GLOB sim_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/sim/*.cpp)

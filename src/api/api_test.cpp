@@ -457,7 +457,7 @@ TEST_F(ApiTest, TheHistoryIsInOrder) {
     statuses.push_back(json::to_string(event.at("status").as_string()));
   }
   EXPECT_EQ(statuses, (std::vector<std::string>{"creating", "starting", "ready", "running",
-                                                "shutting_down", "stopped"}));
+                                                "shutting_down", "shutting_down", "stopped"}));
 }
 
 // --- Readiness and documents -------------------------------------------------------------------

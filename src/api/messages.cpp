@@ -150,6 +150,8 @@ SandboxBody to_body(const Sandbox& row) {
   body.stopped_at = row.stopped_at;
   if (row.stop_reason) body.stop_reason = std::string(stop_reason_name(*row.stop_reason));
   body.status_detail = unless_empty(row.status_detail);
+  body.storage_state = storage_state_name(row.storage_state);
+  body.storage_detail = unless_empty(row.storage_detail);
   body.name = unless_empty(row.name);
   body.labels = row.labels;
   body.template_id = row.template_id;
@@ -192,6 +194,11 @@ const Schema<SandboxBody>& sandbox_schema() {
               one_of({"user_requested", "expired", "error", "graceful_shutdown", "admin", "lost"}))
           .field("status_detail", &S::status_detail,
                  says("A sentence on why it failed or was lost."))
+          .field("storage_state", &S::storage_state, one_of({"none", "active", "pending", "saved"}),
+                 says("Of the home: none = nothing to save, active = in use, pending = ended and "
+                      "not saved yet (its host goes on trying), saved."))
+          .field("storage_detail", &S::storage_detail,
+                 says("A sentence on why the home is not saved, or what of it was left out."))
           .field("name", &S::name)
           .field("labels", &S::labels)
           .field("template", &S::template_id)

@@ -30,7 +30,8 @@ struct SandboxBody {
   int ttl_seconds = 0;
   TimePoint expires_at, updated_at;
   std::optional<TimePoint> last_heartbeat_at, stopped_at;
-  std::optional<std::string> stop_reason, status_detail, name;
+  std::optional<std::string> stop_reason, status_detail, storage_detail, name;
+  std::string storage_state;
   Pairs labels;
   std::string template_id;
   struct ResourceBody {

@@ -31,10 +31,13 @@ Task<http::Response> Api::ready(Context&) {
   const auto store = co_await core_.check_store();
   const auto runtime = co_await core_.check_runtime();
   ReadinessBody body;
-  body.status = store && runtime ? "ready" : "not_ready";
+  const auto storage = co_await core_.check_storage();
+  const bool all = store && runtime && storage;
+  body.status = all ? "ready" : "not_ready";
   body.dependencies.push_back(to_dependency("docker", runtime));
   body.dependencies.push_back(to_dependency("store", store));
-  co_return json_response(store && runtime ? 200 : 503, readiness_schema().encode(body));
+  body.dependencies.push_back(to_dependency("storage", storage));
+  co_return json_response(all ? 200 : 503, readiness_schema().encode(body));
 }
 
 Task<http::Response> Api::openapi_document(Context&) {

@@ -82,6 +82,22 @@ inline constexpr auto kDatabaseReconnectMax = 2s;    // between two tries to con
 inline constexpr auto kDatabaseKeepAlive = 5s;  // three times that without an answer: it is gone
 
 // --- Homes -------------------------------------------------------------------------------------
+inline constexpr std::size_t kHomeNodesMax = 1'000'000;
+inline constexpr int kSyncTriesMax = 3;         // of one sync; then later
+inline constexpr auto kSyncRetryDelay = 500ms;  // before the second try; doubles
+inline constexpr auto kSyncDeadline = 30min;    // of one try
+inline constexpr auto kHomeSaveMin = 3s;        // a stop waits for the home at least that long
+inline constexpr auto kHomeLockLease = 30s;     // of a user's home, over all orchestrators
+inline constexpr auto kHomeLockRenewal = 10s;
+inline constexpr auto kHomeLockWait = 60s;       // for another sync of the same user
+inline constexpr auto kUnsavedWait = 30s;        // a create waits for homes that are being saved
+inline constexpr auto kUnsavedInterval = 5s;     // between two looks at homes not saved yet
+inline constexpr auto kClearDiskInterval = 30s;  // between two looks at what lies on the disk
+inline constexpr auto kSaveRetryMin = 5s;        // between two saves of one home; doubles
+inline constexpr auto kSaveRetryMax = 5min;
+inline constexpr int kUnsavedAtOnceMax = 256;         // looked at in one round
+inline constexpr std::size_t kSyncsAtOnceMax = 8;     // more wait
+inline constexpr std::size_t kNodesInlineMax = 2000;  // a plan over more is made on another thread
 inline constexpr std::size_t kManifestBytesMax = 256 * 1024 * 1024;  // about a million nodes
 
 // --- Several orchestrators, live feed -----------------------------------------------------------

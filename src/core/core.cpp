@@ -5,39 +5,53 @@
 namespace matrx {
 
 Core::Core(Executor executor, CoreSettings settings, Store& store, Runtime& runtime, Guest& guest,
-           Clock& clock, Random& random)
+           Storage& storage, Homes& homes, Clock& clock, Random& random)
     : settings_(std::move(settings)),
       store_(store),
       runtime_(runtime),
+      storage_(storage),
+      disk_(homes),
       registry_(store, settings_.installation),
       hosts_(settings_, store, clock),
-      driver_(executor, settings_, registry_, store, runtime, guest),
-      lifecycle_(settings_, registry_, driver_, hosts_, store, runtime, guest, clock, random),
+      home_sync_(executor, settings_, registry_, store, storage, homes, clock),
+      driver_(executor, settings_, registry_, store, runtime, guest, home_sync_),
+      lifecycle_(settings_, registry_, driver_, hosts_, home_sync_, homes, store, runtime, guest,
+                 clock, random),
       commands_(registry_, driver_, hosts_, store, guest, clock),
       signals_(executor, driver_, store, guest, clock),
       feed_(store, clock),
       caretaker_(settings_, registry_, store, clock),
+      home_loop_(executor, settings_, registry_, driver_, home_sync_, homes, store, clock),
       loops_(executor, settings_, registry_, driver_, signals_, hosts_, feed_, caretaker_, store,
              runtime, clock) {}
 
 Task<Result<void>> Core::open() {
   CO_CHECK(co_await store_.open());
+  CO_CHECK(co_await storage_.open());
+  CO_CHECK(co_await disk_.open());
   CO_CHECK(co_await hosts_.announce());
   co_return co_await registry_.recount();
 }
 
-void Core::start() { loops_.start(); }
+void Core::start() {
+  loops_.start();
+  home_loop_.start();
+}
 
 void Core::cancel() {
   loops_.cancel();
+  home_loop_.cancel();
   signals_.cancel();
   driver_.cancel();
+  home_sync_.cancel();
 }
 
 Task<void> Core::join() {
   co_await loops_.join();
+  co_await home_loop_.join();
   co_await signals_.join();
   co_await driver_.join();
+  co_await home_sync_.join();
 }
 
 Task<Result<Sandbox>> Core::create(CreateSpec spec, Actor actor) {

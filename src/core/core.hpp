@@ -2,6 +2,7 @@
 // The inside of the house: everything that is decided. Knows ports only.
 
 #include "core/commands.hpp"
+#include "core/home_loop.hpp"
 #include "core/lifecycle.hpp"
 #include "core/loops.hpp"
 #include "core/signals.hpp"
@@ -12,7 +13,7 @@ class Core {
  public:
   // The references outlive the core.
   Core(Executor executor, CoreSettings settings, Store& store, Runtime& runtime, Guest& guest,
-       Clock& clock, Random& random);
+       Storage& storage, Homes& homes, Clock& clock, Random& random);
 
   // Opens the store. What it answers with must stop the start.
   Task<Result<void>> open();
@@ -42,6 +43,7 @@ class Core {
 
   Feed& feed() { return feed_; }
   Caretaker& caretaker() { return caretaker_; }
+  const HomeSync& home_sync() const { return home_sync_; }
 
   Task<Result<SandboxPage>> list(ListQuery query) { return store_.list(std::move(query)); }
 
@@ -50,6 +52,7 @@ class Core {
   // For readiness: ok, or why not.
   Task<Result<void>> check_store() { return store_.ping(); }
   Task<Result<void>> check_runtime() { return runtime_.ping(); }
+  Task<Result<void>> check_storage() { return storage_.ping(); }
 
   const CoreSettings& settings() const { return settings_; }
 
@@ -57,14 +60,18 @@ class Core {
   CoreSettings settings_;
   Store& store_;
   Runtime& runtime_;
+  Storage& storage_;
+  Homes& disk_;
   Registry registry_;
   Hosts hosts_;
+  HomeSync home_sync_;
   Driver driver_;
   Lifecycle lifecycle_;
   Commands commands_;
   Signals signals_;
   Feed feed_;
   Caretaker caretaker_;
+  HomeLoop home_loop_;
   Loops loops_;
 };
 

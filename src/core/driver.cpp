@@ -64,7 +64,7 @@ Task<void> Driver::drive_scheduled(SandboxId id, Actor actor) {
 }
 
 Task<Result<void>> Driver::drive_with_turn(SandboxId id, Actor actor, Slots* slots) {
-  bool agent_told = false;
+  Tried tried;
   std::optional<Slots::Slot> slot;
   for (int steps = 0; steps < kDriveStepsMax; ++steps) {
     if (slots != nullptr && !slot) slot.emplace(co_await slots->take());
@@ -73,15 +73,16 @@ Task<Result<void>> Driver::drive_with_turn(SandboxId id, Actor actor, Slots* slo
     if (row.installation != settings_.installation) co_return Result<void>();
     CO_TRY(container, co_await runtime_.inspect(id));
     CO_TRY(now, co_await store_.now());
-    const Step step = next_step(row, container, now, agent_told);
+    const Step step = next_step(row, container, now, tried);
     if (step == Step::none) {
       if (is_final(row.status)) guest_.forget(id);
+      if (is_final(row.status) && !is_unsaved(row)) co_await homes_.forget(id);
       co_return Result<void>();
     }
-    if (step == Step::tell_agent) {
-      agent_told = true;
-      slot.reset();  // an agent may use up all the patience there is: no reason to hold others up
-    }
+    // These two may use up all the patience there is: no reason to hold others up.
+    if (step == Step::tell_agent) tried.agent_told = true;
+    if (step == Step::save_home) tried.home_saved = true;
+    if (step == Step::tell_agent || step == Step::save_home) slot.reset();
     auto applied = co_await apply(step, std::move(row), container, now, actor);
     const bool lost_race = !applied && applied.error().code == Code::conflict;
     if (!applied && !lost_race) co_return applied;
@@ -104,6 +105,14 @@ Task<Result<void>> Driver::apply(Step step, Sandbox row, const std::optional<Con
         log::warning("agent could not be told to end",
                      {{"sandbox_id", id.text()}, {"error", told.error().message}});
       }
+      co_return Result<void>();
+    }
+
+    case Step::save_home: {
+      const auto left = row.stop_deadline_at.value_or(now) - now;
+      const bool is_over = is_final(row.status);
+      co_await homes_.save(std::move(row),
+                           is_over ? milliseconds(0) : std::max<milliseconds>(left, kHomeSaveMin));
       co_return Result<void>();
     }
 

@@ -7,6 +7,7 @@
 #include "async/task_group.hpp"
 #include "async/turns.hpp"
 #include "base/limits.hpp"
+#include "core/home_sync.hpp"
 #include "core/next_step.hpp"
 #include "core/registry.hpp"
 #include "core/settings.hpp"
@@ -18,12 +19,13 @@ namespace matrx {
 class Driver {
  public:
   Driver(Executor executor, const CoreSettings& settings, Registry& registry, Store& store,
-         Runtime& runtime, Guest& guest)
+         Runtime& runtime, Guest& guest, HomeSync& homes)
       : settings_(settings),
         registry_(registry),
         store_(store),
         runtime_(runtime),
         guest_(guest),
+        homes_(homes),
         slots_(kDrivesAtOnceMax),
         tasks_(executor) {}
 
@@ -63,6 +65,7 @@ class Driver {
   Store& store_;
   Runtime& runtime_;
   Guest& guest_;
+  HomeSync& homes_;
   Turns turns_;
   Slots slots_;
   std::unordered_set<SandboxId> scheduled_;

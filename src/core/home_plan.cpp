@@ -61,8 +61,16 @@ class Planner {
   }
 
  private:
+  // What this sandbox stored itself is nobody else's change, also where a crash came before it was
+  // noted here.
+  Maybe base_of(const std::string& path) const {
+    const Maybe base = find(base_, path), remote = find(remote_, path);
+    const bool ours = remote != nullptr && remote->writer == sandbox_id_;
+    return ours && !same_there(base, remote) ? remote : base;
+  }
+
   void decide(const std::string& path) {
-    const Maybe base = find(base_, path), local = find(local_, path), remote = find(remote_, path);
+    const Maybe base = base_of(path), local = find(local_, path), remote = find(remote_, path);
     const bool here = !same_here(base, local), there = !same_there(base, remote);
     if (!here && !there) {
       if (local != nullptr) keep(path, *local, *remote);
@@ -95,7 +103,7 @@ class Planner {
   // The content stays as it is in the store; the attributes are those of whoever changed them.
   void keep(const std::string& path, const HomeNode& local, const HomeNode& remote) {
     HomeNode node = remote;
-    const Maybe base = find(base_, path);
+    const Maybe base = base_of(path);
     if (base == nullptr || !same_attributes(*base, local)) {
       node.mode = local.mode;
       node.uid = local.uid;
@@ -167,7 +175,9 @@ class Planner {
     for (std::string above = parent_of(to); !above.empty(); above = parent_of(above)) {
       plan_.result.try_emplace(above, new_folder());
     }
-    plan_.result[to] = node;
+    HomeNode aside = node;
+    aside.writer.clear();  // it was never in a home under this name: nobody can have deleted it
+    plan_.result[to] = std::move(aside);
     if (node.kind == NodeKind::file) plan_.set_aside.emplace_back(path, to);
   }
 
@@ -206,7 +216,7 @@ class Planner {
 
   void note_next_base() {
     for (const auto& [path, node] : local_) {
-      const Maybe base = find(base_, path);
+      const Maybe base = base_of(path);
       const bool theirs = same_here(base, &node) && !same_there(base, find(remote_, path));
       plan_.next_base[path] = theirs ? *base : plan_.result.at(path);
     }

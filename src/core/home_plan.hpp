@@ -6,8 +6,10 @@
 //
 //   changed here only    goes up, or is removed there
 //   changed there only   stays as it is there
-//   changed on both      ours takes the name, theirs is kept beside it: name.conflict-<their
-//   sandbox> removed here, changed there, or the other way round: what was changed survives
+//   changed on both      ours takes the name, theirs is kept beside it: name.conflict-<sandbox>
+//   removed on one side, changed on the other: what was changed survives
+//
+// What the store has from this very sandbox counts as its base, whatever the base says.
 
 #include <string>
 #include <utility>

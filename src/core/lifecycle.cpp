@@ -95,7 +95,9 @@ ContainerSpec Lifecycle::container_spec(const Sandbox& row, const CreateSpec& sp
                           .user_id = row.user_id,
                           .image = row.image,
                           .env = {},
-                          .resources = row.resources};
+                          .resources = row.resources,
+                          .home_folder = disk_.folder(row.id),
+                          .hot_path = row.hot_path};
   for (const auto& pair : spec.env) {
     if (!is_reserved_name(pair.first)) container.env.push_back(pair);
   }
@@ -110,6 +112,7 @@ ContainerSpec Lifecycle::container_spec(const Sandbox& row, const CreateSpec& sp
 
 Task<Result<Sandbox>> Lifecycle::bring_up(Sandbox row, ContainerSpec spec, Actor actor) {
   const SandboxId id = row.id;
+  CO_CHECK(co_await homes_.bring_down(row));
   std::optional<Slots::Slot> slot(co_await slots_.take());
   auto created = co_await runtime_.create(spec);
   if (!created) {
@@ -130,6 +133,7 @@ Task<Result<Sandbox>> Lifecycle::bring_up(Sandbox row, ContainerSpec spec, Actor
   slot.reset();
   Registry::Change ready = [](Sandbox& r, NewEvent&, TimePoint) -> Result<bool> {
     r.status = Status::ready;
+    r.storage_state = StorageState::active;  // from now on somebody may put work into the home
     return true;
   };
   co_return co_await registry_.change_once(std::move(started_row), actor, std::move(ready));
@@ -175,6 +179,7 @@ Task<void> Lifecycle::give_up(SandboxId id, Error error, Actor actor) {
                  {{"sandbox_id", id.text()}, {"error", removed.error().message}});
   }
   guest_.forget(id);
+  if (removed && failed && !is_unsaved(*failed)) co_await homes_.forget(id);
 }
 
 Task<Result<void>> Lifecycle::destroy(SandboxId id, bool graceful, StopReason reason, Actor actor) {

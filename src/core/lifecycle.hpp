@@ -27,11 +27,14 @@ struct CreateSpec {
 class Lifecycle {
  public:
   Lifecycle(const CoreSettings& settings, Registry& registry, Driver& driver, Hosts& hosts,
-            Store& store, Runtime& runtime, Guest& guest, Clock& clock, Random& random)
+            HomeSync& homes, Homes& disk, Store& store, Runtime& runtime, Guest& guest,
+            Clock& clock, Random& random)
       : settings_(settings),
         registry_(registry),
         driver_(driver),
         hosts_(hosts),
+        homes_(homes),
+        disk_(disk),
         store_(store),
         runtime_(runtime),
         guest_(guest),
@@ -42,7 +45,8 @@ class Lifecycle {
   // Returns when commands can be run in it. What fails leaves a row `failed`, and no container.
   // With an idempotency key that was used before: the sandbox that it made, as it is now.
   // invalid: ttl over the maximum. conflict: the key was used for another request. unavailable: no
-  // engine, no image, the agent does not answer.
+  // engine, no image, the agent does not answer, the user's home cannot be had. too_large: the home
+  // is.
   Task<Result<Sandbox>> create(CreateSpec spec, Actor actor);
 
   // Gives it at least `ttl` from now on; never shortens. invalid: over the maximum.
@@ -65,6 +69,8 @@ class Lifecycle {
   Registry& registry_;
   Driver& driver_;
   Hosts& hosts_;
+  HomeSync& homes_;
+  Homes& disk_;
   Store& store_;
   Runtime& runtime_;
   Guest& guest_;

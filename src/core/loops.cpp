@@ -71,7 +71,7 @@ Task<Result<void>> Loops::reconcile() {
     const auto container =
         found == by_id.end() ? std::nullopt : std::optional<Container>(*found->second);
     // Only a suspicion: the two lists are of different moments. The driver looks again.
-    const Step step = next_step(row, container, began, false);
+    const Step step = next_step(row, container, began, {});
     if (step != Step::none) {
       driver_.schedule(row.id, kReconcile);
     } else if (is_usable(row.status)) {

@@ -13,7 +13,7 @@ bool is_alive(const std::optional<Container>& container) {
 }  // namespace
 
 Step next_step(const Sandbox& row, const std::optional<Container>& container, TimePoint now,
-               bool agent_told) {
+               const Tried& tried) {
   switch (row.status) {
     case Status::creating:
     case Status::starting:
@@ -28,9 +28,12 @@ Step next_step(const Sandbox& row, const std::optional<Container>& container, Ti
       return Step::none;
 
     case Status::shutting_down: {
-      if (!container) return Step::finish_stop;
+      if (!container) {
+        const bool unsaved = row.storage_state == StorageState::active;
+        return unsaved && !tried.home_saved ? Step::save_home : Step::finish_stop;
+      }
       const bool patient = row.stop_graceful && row.stop_deadline_at && now < *row.stop_deadline_at;
-      if (patient && !agent_told && container->state == ContainerState::running) {
+      if (patient && !tried.agent_told && container->state == ContainerState::running) {
         return Step::tell_agent;
       }
       return Step::remove_container;
@@ -39,7 +42,9 @@ Step next_step(const Sandbox& row, const std::optional<Container>& container, Ti
     case Status::stopped:
     case Status::failed:
     case Status::expired:
-      return container ? Step::remove_container : Step::none;
+      if (container) return Step::remove_container;
+      if (row.storage_state == StorageState::pending && !tried.home_saved) return Step::save_home;
+      return Step::none;
   }
   return Step::none;
 }

@@ -18,12 +18,18 @@ enum class Step {
   mark_lost,         // the container ended by itself: write that down
   tell_agent,        // a graceful stop, and there is still time
   remove_container,  // it must not exist (any more)
+  save_home,         // nothing runs any more, and the home is not in the storage yet
   finish_stop,       // nothing is left of it: write the final state
 };
 
+// What has been tried already in this run, whether it worked or not.
+struct Tried {
+  bool agent_told = false;
+  bool home_saved = false;
+};
+
 // row: as the store has it. container: as the engine shows it now; none = it does not exist.
-// agent_told: the agent has been told to end during this stop, and has answered or failed to.
 Step next_step(const Sandbox& row, const std::optional<Container>& container, TimePoint now,
-               bool agent_told);
+               const Tried& tried);
 
 }  // namespace matrx

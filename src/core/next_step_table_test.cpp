@@ -30,7 +30,7 @@ std::vector<Case> all_cases() {
         c.row.stop_deadline_at = c.row.expires_at;
         if (container >= 0)
           c.container = Container{.state = static_cast<ContainerState>(container)};
-        c.step = next_step(c.row, c.container, kNow, c.told);
+        c.step = next_step(c.row, c.container, kNow, {.agent_told = c.told});
         cases.push_back(std::move(c));
       }
     }

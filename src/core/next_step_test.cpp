@@ -29,56 +29,56 @@ const auto kEnded = container_in(ContainerState::ended);
 TEST(NextStep, AStartWithoutItsStarterIsAbandonedWhateverExists) {
   for (Status status : {Status::creating, Status::starting}) {
     for (const auto& container : {kNone, kCreated, kRunning, kEnded}) {
-      EXPECT_EQ(next_step(row_in(status), container, kNow, false), Step::abandon);
+      EXPECT_EQ(next_step(row_in(status), container, kNow, {}), Step::abandon);
     }
   }
 }
 
 TEST(NextStep, AUsableSandboxNeedsALivingContainer) {
   for (Status status : {Status::ready, Status::running}) {
-    EXPECT_EQ(next_step(row_in(status), kRunning, kNow, false), Step::none);
-    EXPECT_EQ(next_step(row_in(status), kPaused, kNow, false), Step::none);
-    EXPECT_EQ(next_step(row_in(status), kNone, kNow, false), Step::mark_lost);
-    EXPECT_EQ(next_step(row_in(status), kCreated, kNow, false), Step::mark_lost);
-    EXPECT_EQ(next_step(row_in(status), kEnded, kNow, false), Step::mark_lost);
+    EXPECT_EQ(next_step(row_in(status), kRunning, kNow, {}), Step::none);
+    EXPECT_EQ(next_step(row_in(status), kPaused, kNow, {}), Step::none);
+    EXPECT_EQ(next_step(row_in(status), kNone, kNow, {}), Step::mark_lost);
+    EXPECT_EQ(next_step(row_in(status), kCreated, kNow, {}), Step::mark_lost);
+    EXPECT_EQ(next_step(row_in(status), kEnded, kNow, {}), Step::mark_lost);
   }
 }
 
 TEST(NextStep, TimeRunsOutAtExpiresAt) {
   Sandbox row = row_in(Status::running);
   row.expires_at = kNow + milliseconds(1);
-  EXPECT_EQ(next_step(row, kRunning, kNow, false), Step::none);
+  EXPECT_EQ(next_step(row, kRunning, kNow, {}), Step::none);
   row.expires_at = kNow;
-  EXPECT_EQ(next_step(row, kRunning, kNow, false), Step::begin_expiry);
-  EXPECT_EQ(next_step(row, kEnded, kNow, false), Step::mark_lost);  // it did not live that long
+  EXPECT_EQ(next_step(row, kRunning, kNow, {}), Step::begin_expiry);
+  EXPECT_EQ(next_step(row, kEnded, kNow, {}), Step::mark_lost);  // it did not live that long
 }
 
 TEST(NextStep, AGracefulStopTellsTheAgentOnceAndInTime) {
   Sandbox row = row_in(Status::shutting_down);
   row.stop_graceful = true;
   row.stop_deadline_at = kNow + seconds(1);
-  EXPECT_EQ(next_step(row, kRunning, kNow, false), Step::tell_agent);
-  EXPECT_EQ(next_step(row, kRunning, kNow, true), Step::remove_container);
-  EXPECT_EQ(next_step(row, kEnded, kNow, false), Step::remove_container);
-  EXPECT_EQ(next_step(row, kPaused, kNow, false), Step::remove_container);  // cannot hear
+  EXPECT_EQ(next_step(row, kRunning, kNow, {}), Step::tell_agent);
+  EXPECT_EQ(next_step(row, kRunning, kNow, {.agent_told = true}), Step::remove_container);
+  EXPECT_EQ(next_step(row, kEnded, kNow, {}), Step::remove_container);
+  EXPECT_EQ(next_step(row, kPaused, kNow, {}), Step::remove_container);  // cannot hear
   row.stop_deadline_at = kNow;
-  EXPECT_EQ(next_step(row, kRunning, kNow, false), Step::remove_container);
+  EXPECT_EQ(next_step(row, kRunning, kNow, {}), Step::remove_container);
   row.stop_deadline_at.reset();
-  EXPECT_EQ(next_step(row, kRunning, kNow, false), Step::remove_container);
+  EXPECT_EQ(next_step(row, kRunning, kNow, {}), Step::remove_container);
 }
 
 TEST(NextStep, AStopIsOverWhenTheContainerIsGoneAndNotBefore) {
   const Sandbox row = row_in(Status::shutting_down);
-  EXPECT_EQ(next_step(row, kRunning, kNow, false), Step::remove_container);
-  EXPECT_EQ(next_step(row, kEnded, kNow, true), Step::remove_container);
-  EXPECT_EQ(next_step(row, kNone, kNow, false), Step::finish_stop);
+  EXPECT_EQ(next_step(row, kRunning, kNow, {}), Step::remove_container);
+  EXPECT_EQ(next_step(row, kEnded, kNow, {.agent_told = true}), Step::remove_container);
+  EXPECT_EQ(next_step(row, kNone, kNow, {}), Step::finish_stop);
 }
 
 TEST(NextStep, NothingIsLeftOfAFinalOne) {
   for (Status status : {Status::stopped, Status::failed, Status::expired}) {
-    EXPECT_EQ(next_step(row_in(status), kNone, kNow, false), Step::none);
-    EXPECT_EQ(next_step(row_in(status), kRunning, kNow, false), Step::remove_container);
-    EXPECT_EQ(next_step(row_in(status), kEnded, kNow, false), Step::remove_container);
+    EXPECT_EQ(next_step(row_in(status), kNone, kNow, {}), Step::none);
+    EXPECT_EQ(next_step(row_in(status), kRunning, kNow, {}), Step::remove_container);
+    EXPECT_EQ(next_step(row_in(status), kEnded, kNow, {}), Step::remove_container);
   }
 }
 

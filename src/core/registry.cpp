@@ -65,11 +65,39 @@ Task<Result<Sandbox>> Registry::change_once(Sandbox row, Actor actor, Change cha
     event.detail = "stop_reason " + std::string(stop_reason_name(*row.stop_reason));
   }
   event.detail = shortened(std::move(event.detail), kEventDetailBytesMax);
-  if (is_final(row.status)) row.stopped_at = now;
+  if (is_final(row.status)) {
+    row.stopped_at = now;
+    if (row.storage_state == StorageState::active) row.storage_state = StorageState::pending;
+  }
   CO_TRY(updated, co_await store_.update(std::move(row), now, event));
   if (is_final(updated.status) && updated.installation == installation_) --active_;
   log_change(updated, event, before.status);
   co_return updated;
+}
+
+Task<Result<Sandbox>> Registry::note_storage(SandboxId id, Actor actor, StorageState state,
+                                             std::string detail) {
+  for (int tries = 0; tries < kCasTriesMax; ++tries) {
+    CO_TRY(row, co_await store_.get(id));
+    // Words on what is not saved yet: they make nothing unsaved again.
+    const bool is_saved =
+        row.storage_state == StorageState::saved || row.storage_state == StorageState::none;
+    if (state == StorageState::active && is_saved) co_return row;
+    const StorageState wanted = state == StorageState::active ? row.storage_state : state;
+    if (row.storage_state == wanted && row.storage_detail == detail) co_return row;
+    const Status before = row.status;
+    row.storage_state = wanted;
+    row.storage_detail = detail;
+    const char* type = wanted == StorageState::saved ? "home_saved"
+                       : detail.empty()              ? "home_recovered"
+                                                     : "home_not_saved";
+    NewEvent event{.type = type, .actor = actor.text, .detail = detail};
+    CO_TRY(now, co_await store_.now());
+    auto updated = co_await store_.update(std::move(row), now, event);
+    if (updated) log_change(*updated, event, before);
+    if (updated || updated.error().code != Code::conflict) co_return updated;
+  }
+  co_return fail(Code::conflict, "The sandbox is being changed by others; try again.");
 }
 
 Task<Result<void>> Registry::recount() {

@@ -35,6 +35,12 @@ class Registry {
   // One try on a row that was read before. conflict: it has changed since.
   Task<Result<Sandbox>> change_once(Sandbox row, Actor actor, Change change);
 
+  // Writes down what has become of the home; also of a sandbox that has ended, since a home may be
+  // saved later. `active` only changes the words of one that is not saved yet. The same state and
+  // words again: nothing happens.
+  Task<Result<Sandbox>> note_storage(SandboxId id, Actor actor, StorageState state,
+                                     std::string detail);
+
   // Sandboxes of this installation that are not final; kept in memory so that GET /health never
   // waits.
   std::int64_t active() const { return active_; }

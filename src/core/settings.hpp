@@ -1,6 +1,7 @@
 #pragma once
 // What core needs of the configuration.
 
+#include <cstdint>
 #include <string>
 
 #include "base/time.hpp"
@@ -14,6 +15,8 @@ struct CoreSettings {
   std::string image;
   std::string hot_path = "/home/agent";
   std::string cold_path = "/data/cold";
+  std::int64_t home_bytes_max = INT64_MAX;
+  milliseconds home_sync_interval{60'000};
   Resources resources;     // where the request names none
   int ttl_seconds = 7200;  // where the request names none
   int ttl_seconds_max = 86400;

@@ -25,4 +25,11 @@ struct HomeNode {
 // Folders are nodes of their own, so that empty ones survive.
 using HomeTree = std::map<std::string, HomeNode>;
 
+// What was found in a home at one moment.
+struct HomeScan {
+  HomeTree tree;
+  std::int64_t bytes = 0;    // of all files together
+  std::size_t left_out = 0;  // FIFOs, sockets, devices, names too long, what vanished meanwhile
+};
+
 }  // namespace matrx

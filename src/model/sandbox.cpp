@@ -31,6 +31,13 @@ constexpr std::array<Name<StopReason>, 6> kStopReasons = {{
     {StopReason::lost, "lost"},
 }};
 
+constexpr std::array<Name<StorageState>, 4> kStorageStates = {{
+    {StorageState::none, "none"},
+    {StorageState::active, "active"},
+    {StorageState::pending, "pending"},
+    {StorageState::saved, "saved"},
+}};
+
 template <class Table, class E>
 std::string_view name_in(const Table& table, E value) {
   for (const auto& row : table) {
@@ -51,6 +58,10 @@ std::optional<E> value_in(const std::array<Name<E>, N>& table, std::string_view 
 
 std::string_view status_name(Status status) { return name_in(kStatuses, status); }
 std::optional<Status> parse_status(std::string_view name) { return value_in(kStatuses, name); }
+std::string_view storage_state_name(StorageState state) { return name_in(kStorageStates, state); }
+std::optional<StorageState> parse_storage_state(std::string_view name) {
+  return value_in(kStorageStates, name);
+}
 std::string_view stop_reason_name(StopReason reason) { return name_in(kStopReasons, reason); }
 std::optional<StopReason> parse_stop_reason(std::string_view name) {
   return value_in(kStopReasons, name);

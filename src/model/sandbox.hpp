@@ -19,6 +19,15 @@ enum class Status { creating, starting, ready, running, shutting_down, stopped, 
 // Why a sandbox ended, or is about to: set together with shutting_down.
 enum class StopReason { user_requested, expired, error, graceful_shutdown, admin, lost };
 
+// Of a sandbox's home, which has to reach the storage before this host may forget it.
+//   none     there is nothing to be saved: it was never ready
+//   active   it is in use; the storage has it as of the last checkpoint
+//   pending  the sandbox has ended and the home has not been saved yet; its host goes on trying
+//   saved    the storage has it all
+enum class StorageState { none, active, pending, saved };
+
+std::string_view storage_state_name(StorageState state);
+std::optional<StorageState> parse_storage_state(std::string_view name);
 std::string_view status_name(Status status);
 std::optional<Status> parse_status(std::string_view name);
 std::string_view stop_reason_name(StopReason reason);
@@ -56,6 +65,9 @@ struct Sandbox {
   bool stop_graceful = false;                 // of a stop under way: tell the agent first
   std::optional<TimePoint> stop_deadline_at;  // of a graceful stop: when patience ends
   std::string status_detail;                  // a sentence for people: why it failed or was lost
+  StorageState storage_state = StorageState::none;
+  std::string
+      storage_detail;  // a sentence for people: why the home is not saved, what was left out
 
   std::string installation;  // whose container engine it lives on
   std::int64_t version = 0;  // counts changes; compare-and-swap key

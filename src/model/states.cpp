@@ -8,6 +8,11 @@ bool is_final(Status status) {
 
 bool is_usable(Status status) { return status == Status::ready || status == Status::running; }
 
+bool is_unsaved(const Sandbox& row) {
+  return row.storage_state == StorageState::pending ||
+         (row.storage_state == StorageState::active && row.status == Status::shutting_down);
+}
+
 bool can_follow(Status from, Status to) {
   if (is_final(from)) return false;
   if (from == to) return true;

@@ -29,6 +29,8 @@ struct ContainerSpec {
   std::string image;
   Pairs env;
   Resources resources;
+  std::string home_folder;  // on the host: becomes hot_path
+  std::string hot_path;
 };
 
 struct ContainerEvent {

@@ -1,7 +1,7 @@
 #pragma once
 // Where users' files live while no sandbox runs: objects in two tiers of each user, and the
-// manifest of the hot one. Implemented by adapters/localdisk; tests/contract/storage_contract holds
-// every promise made here.
+// manifest of the hot one. Implemented by adapters/localdisk and adapters/rclone;
+// tests/contract/storage_contract holds every promise made here.
 //
 // Layout, so that other programs can read and write it: users/{user}/hot/…, users/{user}/cold/…,
 // and beside them users/{user}/.matrx/manifest.json.
@@ -57,8 +57,8 @@ class Storage {
   virtual Task<Result<void>> fetch(StoragePlace place, std::vector<std::string> paths,
                                    std::string into_folder) = 0;
 
-  // Copies an object beside itself. not_found: there is none.
-  virtual Task<Result<void>> copy(StoragePlace place, std::string from, std::string to) = 0;
+  // Copies an object beside itself, and answers the copy's tag. not_found: there is none.
+  virtual Task<Result<std::string>> copy(StoragePlace place, std::string from, std::string to) = 0;
 
   // What does not exist is removed already.
   virtual Task<Result<void>> remove(StoragePlace place, std::vector<std::string> paths) = 0;

@@ -110,6 +110,11 @@ class Store {
   virtual Task<Result<std::vector<SandboxId>>> list_due(std::string installation, TimePoint now,
                                                         int limit) = 0;
 
+  // Rows whose home has still to be saved and that nobody can use any more: pending, or active and
+  // shutting down. Of this installation and of this user; empty: of any. At most `limit`.
+  virtual Task<Result<std::vector<Sandbox>>> list_unsaved(std::string installation,
+                                                          std::string user_id, int limit) = 0;
+
   virtual Task<Result<std::int64_t>> count_active(std::string installation) = 0;
 
   // The history of one sandbox, oldest first, at most kEventsMax (the newest). Empty: unknown id.
@@ -151,9 +156,9 @@ class Store {
 
   // Forgets rows that ended before `ended_before`, with their history, at most `limit` of them, and
   // idempotency keys older than their window. Answers how many rows. A row whose host has not been
-  // clean since (note_clean) stays until it has ended before `unclean_before`: a host that comes
-  // back must find out that it has to remove the container. The feed keeps the events, or its
-  // cursors from before them are invalid from then on.
+  // clean since (note_clean), or whose home is pending, stays until it has ended before
+  // `unclean_before`: a host that comes back must find out that it has to remove the container. The
+  // feed keeps the events, or its cursors from before them are invalid from then on.
   virtual Task<Result<int>> prune(TimePoint ended_before, TimePoint unclean_before, int limit) = 0;
 };
 

@@ -65,6 +65,10 @@ class FailingStore : public Store {
                                                 int limit) override {
     return inner_->list_due(std::move(installation), now, limit);
   }
+  Task<Result<std::vector<Sandbox>>> list_unsaved(std::string installation, std::string user_id,
+                                                  int limit) override {
+    return inner_->list_unsaved(std::move(installation), std::move(user_id), limit);
+  }
   Task<Result<std::int64_t>> count_active(std::string installation) override {
     return inner_->count_active(std::move(installation));
   }

@@ -225,6 +225,10 @@ Task<Result<std::vector<SandboxId>>> SimStore::list_due(std::string installation
                                                         int limit) {
   return disturbed(world_.rows.list_due(std::move(installation), now, limit));
 }
+Task<Result<std::vector<Sandbox>>> SimStore::list_unsaved(std::string installation,
+                                                          std::string user_id, int limit) {
+  return disturbed(world_.rows.list_unsaved(std::move(installation), std::move(user_id), limit));
+}
 Task<Result<std::int64_t>> SimStore::count_active(std::string installation) {
   return world_.rows.count_active(std::move(installation));
 }

@@ -11,6 +11,7 @@
 #include "fakes/sim_context.hpp"
 #include "ports/guest.hpp"
 #include "ports/runtime.hpp"
+#include "ports/storage.hpp"
 
 namespace matrx {
 
@@ -19,6 +20,8 @@ struct SimFaults {
   double engine_loses = 0;  // probability that a call works and its answer is lost
   double store_fails = 0;
   double store_loses = 0;
+  double storage_fails = 0;
+  double storage_loses = 0;
   double agent_never_ready = 0;
   milliseconds delay_max{0};  // of each call
   bool engine_down = false;
@@ -32,6 +35,14 @@ struct SimContainer {
   int exit_code = 0;
   bool agent_works = true;
   std::set<SignalKind> signals;  // that its programs want to send
+};
+
+struct SimHome {
+  std::string installation;  // whose disk it is on
+  std::string user_id;
+  HomeTree tree;
+  std::optional<HomeTree> base;
+  HomeTree journal;
 };
 
 struct SimWorld {
@@ -53,6 +64,10 @@ struct SimWorld {
   SimClock clock{from_unix_ms(1'700'000'000'000)};  // the right time, and the store's
   MemoryStore rows{clock};
   std::map<SandboxId, SimContainer> containers;
+  std::map<SandboxId, SimHome> homes;
+  std::map<std::string, std::map<Tier, HomeTree>> objects;  // by user
+  std::map<std::string, HomeTree> manifests;                // by user
+  std::int64_t object_count = 0;
   std::vector<SandboxId> ended_events;  // ends, in order; each watcher reads from where it began
   std::int64_t created_count = 0;
   std::map<std::string, int> caretaker_rounds;  // per installation
@@ -122,6 +137,8 @@ class SimStore : public Store {
   Task<Result<std::vector<Sandbox>>> list_active(std::string installation) override;
   Task<Result<std::vector<SandboxId>>> list_due(std::string installation, TimePoint now,
                                                 int limit) override;
+  Task<Result<std::vector<Sandbox>>> list_unsaved(std::string installation, std::string user_id,
+                                                  int limit) override;
   Task<Result<std::int64_t>> count_active(std::string installation) override;
   Task<Result<std::vector<SandboxEvent>>> events(SandboxId id) override;
   Task<Result<void>> append_event(SandboxId id, TimePoint at, NewEvent event) override;

@@ -98,7 +98,9 @@ class Orchestrator:
         self.process.wait(30)
 
     def close(self):
-        if self.process and self.process.poll() is None:
+        ended = self.process.poll() if self.process else None
+        assert ended in (None, 0, 2, -9), f"it crashed ({ended}): {self.log()[-2000:]}"
+        if self.process and ended is None:
             self.stop()
         for container in self.containers():
             self.docker("rm", "-f", container)

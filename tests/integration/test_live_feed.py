@@ -62,7 +62,7 @@ def one(request, own):
     return own(**settings).start()
 
 
-LIFE = ["created", "starting", "ready", "running", "shutting_down", "stopped"]
+LIFE = ["created", "starting", "ready", "running", "shutting_down", "home_saved", "stopped"]
 
 
 def test_every_change_is_told_and_nothing_twice(one):

@@ -37,6 +37,9 @@ class Simulation {
     }
     settle();
     check_settled();
+    // Homes take longer where their lock was held by somebody who was killed.
+    run_for(std::chrono::seconds(60));
+    check_homes();
   }
 
  private:
@@ -70,6 +73,8 @@ class Simulation {
       world_.faults.engine_loses = world_.chance(0.5) ? 0 : 0.2;
       world_.faults.store_fails = world_.chance(0.7) ? 0 : 0.05;
       world_.faults.store_loses = world_.chance(0.7) ? 0 : 0.05;
+      world_.faults.storage_fails = world_.chance(0.6) ? 0 : 0.2;
+      world_.faults.storage_loses = world_.chance(0.6) ? 0 : 0.2;
       world_.faults.agent_never_ready = world_.chance(0.8) ? 0 : 0.5;
       world_.faults.delay_max = milliseconds(world_.chance(0.8) ? 30 : 3000);
     }
@@ -78,7 +83,11 @@ class Simulation {
 
   void one_act() {
     const std::size_t host = any_host();
-    const int act = world_.number(0, 11);
+    const int act = world_.number(0, 15);
+    if (act >= 12) {
+      work_in_a_home();
+      return;
+    }
     if (act >= 8 && act <= 9) {
       // Not at a resting point: in the middle of whatever is going on.
       run_for(milliseconds(world_.number(0, 200)));
@@ -122,6 +131,38 @@ class Simulation {
       default:
         at.spawn(extend(at.core(), any_id()));
         break;
+    }
+  }
+
+  // A program in a sandbox writes or deletes a file. Whoever does that has seen what was there.
+  void work_in_a_home() {
+    for (const Sandbox& row : all_rows()) {
+      const auto container = world_.containers.find(row.id);
+      const bool runs = container != world_.containers.end() &&
+                        container->second.state == ContainerState::running;
+      if (!runs || !is_usable(row.status) || world_.chance(0.4)) continue;
+      HomeTree& tree = world_.homes[row.id].tree;
+      const std::string path = "file-" + std::to_string(world_.number(0, 5));
+      if (const auto seen = tree.find(path); seen != tree.end()) {
+        contents_.erase(seen->second.modified_ns);
+        tree.erase(seen);
+        if (world_.chance(0.3)) continue;
+      }
+      tree[path] = {.modified_ns = ++last_content_, .size_bytes = last_content_ % 7};
+      contents_.insert(last_content_);
+    }
+  }
+
+  // Every content is in the storage, or still in the home of a sandbox.
+  void check_contents() {
+    std::set<std::int64_t> found;
+    const auto add = [&](const HomeTree& tree) {
+      for (const auto& [path, node] : tree) found.insert(node.modified_ns);
+    };
+    for (const auto& [id, home] : world_.homes) add(home.tree);
+    for (auto& [user, tiers] : world_.objects) add(tiers[Tier::hot]);
+    for (const std::int64_t content : contents_) {
+      EXPECT_TRUE(found.contains(content)) << "content " << content << " is lost";
     }
   }
 
@@ -195,6 +236,7 @@ class Simulation {
       EXPECT_TRUE(row.has_value()) << "container without a row";
       if (row) EXPECT_EQ(row->installation, container.installation);
     }
+    check_contents();
     for (const Sandbox& row : all_rows()) {
       EXPECT_GE(row.expires_at, promised_[row.id]) << "a renewal was taken back";
       if (is_final(row.status)) {
@@ -202,8 +244,14 @@ class Simulation {
         const bool early =
             row.stop_reason == StopReason::expired && row.stopped_at < row.expires_at;
         EXPECT_FALSE(early) << row.id.text() << " expired before its time";
-        const auto [known, is_new] = final_versions_.emplace(row.id, row.version);
-        EXPECT_EQ(known->second, row.version) << "a final row has changed";
+        // What has become of its home may be written down later, and nothing else.
+        Sandbox end = row;
+        end.storage_state = StorageState::none;
+        end.storage_detail.clear();
+        end.version = 0;
+        end.updated_at = {};
+        const auto [known, is_new] = ends_.emplace(row.id, end);
+        EXPECT_EQ(known->second, end) << "a final row has changed";
       }
       EXPECT_TRUE(is_final(row.status) || !destroyed_.contains(row.id)) << "risen from the dead";
     }
@@ -235,12 +283,22 @@ class Simulation {
     }
   }
 
+  void check_homes() {
+    check_contents();
+    for (const Sandbox& row : all_rows()) {
+      if (!is_final(row.status)) continue;
+      EXPECT_FALSE(is_unsaved(row))
+          << row.id.text() << " has ended, its home is not saved: " << row.storage_detail;
+      EXPECT_FALSE(world_.homes.contains(row.id)) << row.id.text() << "'s home is on the disk";
+    }
+  }
+
   void check_history(const Sandbox& row) {
     std::optional<Status> before;
     for (const auto& event : run_task(world_.rows.events(row.id)).value()) {
       const auto status = parse_status(event.status);
       ASSERT_TRUE(status.has_value());
-      if (before) {
+      if (before && !event.type.starts_with("home_")) {
         EXPECT_TRUE(can_follow(*before, *status))
             << row.id.text() << ": " << status_name(*before) << " → " << event.status;
       }
@@ -253,7 +311,9 @@ class Simulation {
   std::vector<Life> hosts_;
   std::uint64_t lives_ = 0;
   std::set<SandboxId> destroyed_;
-  std::map<SandboxId, std::int64_t> final_versions_;
+  std::map<SandboxId, Sandbox> ends_;
+  std::int64_t last_content_ = 0;
+  std::set<std::int64_t> contents_;  // that somebody wrote and nobody replaced or deleted knowingly
   std::map<SandboxId, TimePoint> promised_;
   std::map<std::string, SandboxId> made_by_key_;
 };

@@ -3,6 +3,7 @@
 
 #include "core/core.hpp"
 #include "fakes/sim_context.hpp"
+#include "fakes/sim_homes.hpp"
 #include "fakes/sim_world.hpp"
 
 namespace matrx {
@@ -49,6 +50,8 @@ class OrchestratorLife {
   SimStore store_;
   SimRuntime runtime_;
   SimGuest guest_;
+  SimStorage storage_;
+  SimHomes homes_;
   std::unique_ptr<Core> core_;
   TaskGroup clients_;
 };

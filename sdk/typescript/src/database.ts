@@ -167,6 +167,8 @@ export type Database = {
           stop_graceful: boolean
           stop_reason: string | null
           stopped_at: string | null
+          storage_detail: string | null
+          storage_state: string
           template_id: string
           ttl_seconds: number
           updated_at: string
@@ -195,6 +197,8 @@ export type Database = {
           stop_graceful?: boolean
           stop_reason?: string | null
           stopped_at?: string | null
+          storage_detail?: string | null
+          storage_state?: string
           template_id: string
           ttl_seconds: number
           updated_at?: string
@@ -223,6 +227,8 @@ export type Database = {
           stop_graceful?: boolean
           stop_reason?: string | null
           stopped_at?: string | null
+          storage_detail?: string | null
+          storage_state?: string
           template_id?: string
           ttl_seconds?: number
           updated_at?: string

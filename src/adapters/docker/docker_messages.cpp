@@ -44,6 +44,7 @@ json::object host_config(const ContainerSpec& spec, const DockerSettings& settin
   config["Binds"] = json::array{
       fmt::format("{}:{}:ro", settings.agent_path.string(), kAgentInside),
       fmt::format("{}:{}", run, kRunFolder),
+      fmt::format("{}:{}", spec.home_folder, spec.hot_path),
   };
   config["NetworkMode"] = settings.network;
   config["Init"] = true;

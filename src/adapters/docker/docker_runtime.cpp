@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 
 #include "adapters/docker/docker_messages.hpp"
-#include "adapters/docker/remove_tree.hpp"
 #include "async/offload.hpp"
 #include "base/limits.hpp"
 #include "base/log.hpp"
+#include "base/remove_tree.hpp"
 
 namespace matrx {
 namespace {

@@ -18,7 +18,7 @@ struct DockerSettings {
   std::string cert_path;                             // DOCKER_CERT_PATH: ca.pem, cert.pem, key.pem
   std::string network = "matrx-sandboxes";
   std::string image;                    // named in the advice when it is missing
-  std::filesystem::path sandboxes_dir;  // <dir>/<id>/run is mounted into each
+  std::filesystem::path sandboxes_dir;  // <dir>/<id>/run is mounted into each, beside the home
   std::filesystem::path agent_path;     // mounted read-only as the first program
   int relay_port = 49980;
 };

@@ -22,12 +22,6 @@ struct HomeLimits {
 // in '/' is for folders, with all that is in them.
 using HomeExcludes = std::vector<std::string>;
 
-struct HomeScan {
-  HomeTree tree;
-  std::int64_t bytes = 0;
-  std::size_t left_out = 0;  // FIFOs, sockets, devices, names too long, what vanished meanwhile
-};
-
 // Blocking: for a worker thread. too_large: over a limit; the message says which.
 // unavailable: the home itself cannot be read.
 Result<HomeScan> scan_home(const std::string& home, const HomeExcludes& excludes,

@@ -7,11 +7,11 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 
 #include "async/offload.hpp"
+#include "base/files.hpp"
 #include "base/ids.hpp"
+#include "base/limits.hpp"
 #include "wire/home_manifest.hpp"
 
 namespace matrx {
@@ -95,13 +95,13 @@ Task<Result<void>> LocalDiskStorage::fetch(StoragePlace place, std::vector<std::
   co_return co_await offload(thread_, std::move(work));
 }
 
-Task<Result<void>> LocalDiskStorage::copy(StoragePlace place, std::string from, std::string to) {
+Task<Result<std::string>> LocalDiskStorage::copy(StoragePlace place, std::string from,
+                                                 std::string to) {
   CO_TRY(files, objects(place, {from, to}));
-  auto work = [files, from = std::move(from), to = std::move(to)]() -> Result<void> {
+  auto work = [files, from = std::move(from), to = std::move(to)]() -> Result<std::string> {
     TRY(source, ObjectFiles::open_file(files.folder(), from));
     const Opened opened{source};
-    CHECK_OK(files.put(to, opened.descriptor));
-    return {};
+    return files.put(to, opened.descriptor);
   };
   co_return co_await offload(thread_, std::move(work));
 }
@@ -133,12 +133,9 @@ Task<Result<std::string>> LocalDiskStorage::read(StoragePlace place, std::string
 Task<Result<std::optional<HomeTree>>> LocalDiskStorage::read_manifest(std::string user_id) {
   CO_TRY(path, manifest_path(user_id));
   auto work = [path]() -> Result<std::optional<HomeTree>> {
-    std::ifstream file(path, std::ios::binary);
-    if (!file) return std::optional<HomeTree>();
-    std::ostringstream text;
-    text << file.rdbuf();
-    if (file.bad()) return fail(Code::unavailable, "The storage cannot be read.", path);
-    TRY(tree, decode_manifest(std::move(text).str()));
+    TRY(text, read_file(path, kManifestBytesMax));
+    if (!text) return std::optional<HomeTree>();
+    TRY(tree, decode_manifest(*text));
     return std::optional<HomeTree>(std::move(tree));
   };
   co_return co_await offload(thread_, std::move(work));

@@ -21,7 +21,7 @@ class LocalDiskStorage : public Storage {
                            std::vector<std::string> paths) override;
   Task<Result<void>> fetch(StoragePlace place, std::vector<std::string> paths,
                            std::string into_folder) override;
-  Task<Result<void>> copy(StoragePlace place, std::string from, std::string to) override;
+  Task<Result<std::string>> copy(StoragePlace place, std::string from, std::string to) override;
   Task<Result<void>> remove(StoragePlace place, std::vector<std::string> paths) override;
   Task<Result<std::string>> read(StoragePlace place, std::string path, std::int64_t offset,
                                  std::size_t bytes_max) override;

@@ -93,22 +93,6 @@ Result<void> copy_bytes(int from, int to) {
   return {};
 }
 
-Result<void> replace_file(const std::string& path, const std::string& text) {
-  std::error_code ec;
-  const fs::path folder = fs::path(path).parent_path();
-  fs::create_directories(folder, ec);
-  const std::string part = path + ".part";
-  const File file(
-      ::open(part.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!file || !write_all(file.get(), text.data(), text.size()) || ::fsync(file.get()) != 0 ||
-      ::rename(part.c_str(), path.c_str()) != 0) {
-    return failed("write " + path);
-  }
-  const File parent(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!parent || ::fsync(parent.get()) != 0) return failed("sync " + folder.string());
-  return {};
-}
-
 Result<HomeTree> ObjectFiles::list() const {
   HomeTree tree;
   std::error_code ec;

@@ -36,7 +36,4 @@ class ObjectFiles {
 // Copies what the file has now; a file that grows meanwhile is cut there.
 Result<void> copy_bytes(int from, int to);
 
-// Writes a file so that a crash leaves the old one or the new one.
-Result<void> replace_file(const std::string& path, const std::string& text);
-
 }  // namespace matrx

@@ -153,6 +153,19 @@ Task<Result<std::vector<SandboxId>>> MemoryStore::list_due(std::string installat
   co_return ids;
 }
 
+Task<Result<std::vector<Sandbox>>> MemoryStore::list_unsaved(std::string installation,
+                                                             std::string user_id, int limit) {
+  std::vector<Sandbox> rows;
+  for (const auto& [id, entry] : entries_) {
+    const Sandbox& row = entry.row;
+    if (rows.size() == static_cast<std::size_t>(limit)) break;
+    if (!installation.empty() && row.installation != installation) continue;
+    if (!user_id.empty() && row.user_id != user_id) continue;
+    if (is_unsaved(row)) rows.push_back(row);
+  }
+  co_return rows;
+}
+
 Task<Result<std::int64_t>> MemoryStore::count_active(std::string installation) {
   co_return std::ranges::count_if(entries_, [&](const auto& pair) {
     const Sandbox& row = pair.second.row;
@@ -261,6 +274,7 @@ bool MemoryStore::may_forget(const Sandbox& row, TimePoint ended_before,
                              TimePoint unclean_before) const {
   if (!row.stopped_at || *row.stopped_at >= ended_before) return false;
   if (*row.stopped_at < unclean_before) return true;
+  if (row.storage_state == StorageState::pending) return false;
   const auto clean = clean_.find(row.installation);
   return clean != clean_.end() && clean->second > *row.stopped_at;
 }

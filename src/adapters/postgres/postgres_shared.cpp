@@ -154,18 +154,20 @@ Task<Result<int>> PostgresStore::prune(TimePoint ended_before, TimePoint unclean
                                        int limit) {
   Params params;
   params.add(to_rfc3339(ended_before)).add(std::int64_t{limit}).add(to_rfc3339(unclean_before));
-  CO_TRY(rows, co_await pool_.run(
-                   fmt::format("WITH keys AS (DELETE FROM matrx_idempotency_keys WHERE "
-                               "created_at <= now() - make_interval(hours => {})), "
-                               "gone AS (DELETE FROM sandbox_instances WHERE sandbox_id IN "
-                               "(SELECT sandbox_id FROM sandbox_instances s WHERE "
-                               "stopped_at < $1::timestamptz AND NOT ({}) AND "
-                               "(stopped_at < $3::timestamptz OR EXISTS (SELECT FROM matrx_hosts "
-                               "h WHERE h.installation = s.installation AND "
-                               "h.clean_at > s.stopped_at)) ORDER BY stopped_at "
-                               "LIMIT $2::bigint) RETURNING 1) SELECT count(*) FROM gone",
-                               kIdempotencyWindow.count(), kActive),
-                   std::move(params)));
+  CO_TRY(rows,
+         co_await pool_.run(
+             fmt::format(
+                 "WITH keys AS (DELETE FROM matrx_idempotency_keys WHERE "
+                 "created_at <= now() - make_interval(hours => {})), "
+                 "gone AS (DELETE FROM sandbox_instances WHERE sandbox_id IN "
+                 "(SELECT sandbox_id FROM sandbox_instances s WHERE "
+                 "stopped_at < $1::timestamptz AND NOT ({}) AND "
+                 "(stopped_at < $3::timestamptz OR EXISTS (SELECT FROM matrx_hosts "
+                 "h WHERE h.installation = s.installation AND "
+                 "h.clean_at > s.stopped_at) AND storage_state <> 'pending') ORDER BY stopped_at "
+                 "LIMIT $2::bigint) RETURNING 1) SELECT count(*) FROM gone",
+                 kIdempotencyWindow.count(), kActive),
+             std::move(params)));
   co_return static_cast<int>(rows.integer(0, 0));
 }
 

@@ -81,7 +81,7 @@ Task<Result<Sandbox>> PostgresStore::update(Sandbox sandbox, TimePoint at, NewEv
       "WITH changed AS (UPDATE sandbox_instances SET ({}) = ROW ({}) "
       "WHERE sandbox_id = $1::text AND version = $25::bigint - 1 RETURNING *), "
       "event AS (INSERT INTO sandbox_events (sandbox_id, at, type, status, actor, detail) "
-      "SELECT sandbox_id, $17::timestamptz, $26::text, status, $27::text, $28::text FROM changed) "
+      "SELECT sandbox_id, $17::timestamptz, $28::text, status, $29::text, $30::text FROM changed) "
       "SELECT {} FROM changed",
       postgres::kWrittenColumns, postgres::kWrittenValues, kSandboxColumns);
   const SandboxId id = sandbox.id;
@@ -162,6 +162,20 @@ Task<Result<std::vector<SandboxId>>> PostgresStore::list_due(std::string install
     if (auto id = SandboxId::parse(rows.text(row, 0))) ids.push_back(*std::move(id));
   }
   co_return ids;
+}
+
+Task<Result<std::vector<Sandbox>>> PostgresStore::list_unsaved(std::string installation,
+                                                               std::string user_id, int limit) {
+  Params params;
+  params.add(std::move(installation)).add(std::move(user_id)).add(std::int64_t{limit});
+  CO_TRY(rows, co_await pool_.run(
+                   fmt::format("SELECT {} FROM sandbox_instances WHERE storage_state IN ('active', "
+                               "'pending') AND (storage_state = 'pending' OR status = "
+                               "'shutting_down') AND ($1::text = '' OR installation = $1::text) "
+                               "AND ($2::text = '' OR user_id = $2::text) LIMIT $3::bigint",
+                               kSandboxColumns),
+                   std::move(params)));
+  co_return postgres::read_sandboxes(rows);
 }
 
 Task<Result<std::int64_t>> PostgresStore::count_active(std::string installation) {

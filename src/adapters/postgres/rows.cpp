@@ -44,19 +44,20 @@ const char* const kSandboxColumns =
     "(extract(epoch FROM expires_at) * 1000)::bigint, "
     "(extract(epoch FROM stopped_at) * 1000)::bigint, stop_reason, stop_graceful, "
     "(extract(epoch FROM stop_deadline_at) * 1000)::bigint, status_detail, installation, "
-    "version, (extract(epoch FROM last_heartbeat_at) * 1000)::bigint";
+    "version, (extract(epoch FROM last_heartbeat_at) * 1000)::bigint, storage_state, "
+    "storage_detail";
 
 const char* const kWrittenColumns =
     "sandbox_id, user_id, status, container_id, image, template_id, name, labels, config, cpu, "
     "memory_bytes, pids, ttl_seconds, hot_path, cold_path, created_at, updated_at, expires_at, "
     "stopped_at, stop_reason, stop_graceful, stop_deadline_at, status_detail, installation, "
-    "version";
+    "version, storage_state, storage_detail";
 
 const char* const kWrittenValues =
     "$1::text, $2::text, $3::text, $4::text, $5::text, $6::text, $7::text, $8::jsonb, $9::jsonb, "
     "$10::float8, $11::bigint, $12::bigint, $13::integer, $14::text, $15::text, $16::timestamptz, "
     "$17::timestamptz, $18::timestamptz, $19::timestamptz, $20::text, $21::boolean, "
-    "$22::timestamptz, $23::text, $24::text, $25::bigint";
+    "$22::timestamptz, $23::text, $24::text, $25::bigint, $26::text, $27::text";
 
 std::string ms_of(const char* column) {
   return std::string("(extract(epoch FROM ") + column + ") * 1000)::bigint";
@@ -67,7 +68,8 @@ Result<Sandbox> read_sandbox(const Rows& rows, int row) {
   const auto status = parse_status(rows.text(row, 2));
   const auto labels = json::decode_pairs(rows.text(row, 7));
   const auto config = json::parse(rows.text(row, 8));
-  if (!id || !status || !labels || !config) {
+  const auto storage_state = parse_storage_state(rows.text(row, 26));
+  if (!id || !status || !labels || !config || !storage_state) {
     return fail(Code::internal, "The registry holds a row that cannot be read.",
                 "sandbox_instances row " + rows.text(row, 0));
   }
@@ -98,6 +100,8 @@ Result<Sandbox> read_sandbox(const Rows& rows, int row) {
   sandbox.installation = rows.text(row, 23);
   sandbox.version = rows.integer(row, 24);
   sandbox.last_heartbeat_at = maybe_time(rows, row, 25);
+  sandbox.storage_state = *storage_state;
+  sandbox.storage_detail = rows.text(row, 27);
   return sandbox;
 }
 
@@ -149,6 +153,8 @@ Params to_params(const Sandbox& sandbox) {
   add_time(params, sandbox.stop_deadline_at);
   add_unless_empty(params, sandbox.status_detail);
   params.add(sandbox.installation).add(sandbox.version);
+  params.add(std::string(storage_state_name(sandbox.storage_state)));
+  add_unless_empty(params, sandbox.storage_detail);
   return params;
 }
 

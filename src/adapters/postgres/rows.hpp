@@ -15,7 +15,7 @@ extern const char* const kSandboxColumns;
 // The columns that are written, and their values as parameters from $1 on.
 extern const char* const kWrittenColumns;
 extern const char* const kWrittenValues;
-inline constexpr int kWrittenCount = 25;
+inline constexpr int kWrittenCount = 27;
 
 // Milliseconds since 1970 of a timestamp column.
 std::string ms_of(const char* column);
@@ -27,7 +27,7 @@ Result<std::vector<Sandbox>> read_sandboxes(const Rows& rows);
 // From that column on: event_id, sandbox_id, at in ms, type, status, actor, detail.
 SandboxEvent read_event(const Rows& rows, int row, int first_column);
 
-// Parameters $1 to $25.
+// Parameters $1 to $27.
 Params to_params(const Sandbox& sandbox);
 
 }  // namespace matrx::postgres

@@ -12,6 +12,7 @@ inline constexpr auto kMigrations = std::to_array<std::string_view>({
     "002_create_events.sql",
     "003_create_coordination.sql",
     "004_note_what_is_forgotten.sql",
+    "005_keep_homes.sql",
 });
 
 inline constexpr int kServerVersionMin = 130000;  // xid8 and pg_current_xact_id()

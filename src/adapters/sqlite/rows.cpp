@@ -21,28 +21,29 @@ const char* const kSandboxColumns =
     "sandbox_id, user_id, status, container_id, image, template_id, name, labels, config, cpu, "
     "memory_bytes, pids, ttl_seconds, hot_path, cold_path, created_at, updated_at, expires_at, "
     "stopped_at, stop_reason, stop_graceful, stop_deadline_at, status_detail, installation, "
-    "version, last_heartbeat_at";
+    "version, last_heartbeat_at, storage_state, storage_detail";
 
 const char* const kInsertSandbox =
     "INSERT INTO sandbox_instances (sandbox_id, user_id, status, container_id, image, "
     "template_id, name, labels, config, cpu, memory_bytes, pids, ttl_seconds, hot_path, "
     "cold_path, created_at, updated_at, expires_at, stopped_at, stop_reason, stop_graceful, "
-    "stop_deadline_at, status_detail, installation, version) "
-    "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+    "stop_deadline_at, status_detail, installation, version, storage_state, storage_detail) "
+    "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
 
 const char* const kUpdateSandbox =
     "UPDATE sandbox_instances SET (sandbox_id, user_id, status, container_id, image, "
     "template_id, name, labels, config, cpu, memory_bytes, pids, ttl_seconds, hot_path, "
     "cold_path, created_at, updated_at, expires_at, stopped_at, stop_reason, stop_graceful, "
-    "stop_deadline_at, status_detail, installation, version) "
-    "= (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) "
+    "stop_deadline_at, status_detail, installation, version, storage_state, storage_detail) "
+    "= (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) "
     "WHERE sandbox_id = ? AND version = ?";
 
 Result<Sandbox> read_sandbox(const Statement& row) {
   const auto id = SandboxId::parse(row.text(0));
   const auto status = parse_status(row.text(2));
   const auto labels = json::decode_pairs(row.text(7));
-  if (!id || !status || !labels) {
+  const auto storage_state = parse_storage_state(row.text(26));
+  if (!id || !status || !labels || !storage_state) {
     return fail(Code::internal, "The registry holds a row that cannot be read.",
                 "sandbox_instances row " + row.text(0));
   }
@@ -72,6 +73,8 @@ Result<Sandbox> read_sandbox(const Statement& row) {
   sandbox.installation = row.text(23);
   sandbox.version = row.integer(24);
   sandbox.last_heartbeat_at = to_time(row.maybe_integer(25));
+  sandbox.storage_state = *storage_state;
+  sandbox.storage_detail = row.text(27);
   return sandbox;
 }
 
@@ -104,7 +107,9 @@ void bind_sandbox(Statement& statement, const Sandbox& sandbox) {
       .bind(to_ms(sandbox.stop_deadline_at))
       .bind(sandbox.status_detail)
       .bind(sandbox.installation)
-      .bind(sandbox.version);
+      .bind(sandbox.version)
+      .bind(storage_state_name(sandbox.storage_state))
+      .bind(sandbox.storage_detail);
 }
 
 }  // namespace matrx::sqlite

@@ -68,6 +68,12 @@ Task<Result<std::vector<SandboxId>>> SqliteStore::list_due(std::string installat
   });
 }
 
+Task<Result<std::vector<Sandbox>>> SqliteStore::list_unsaved(std::string installation,
+                                                             std::string user_id, int limit) {
+  return on_worker([installation = std::move(installation), user_id = std::move(user_id),
+                    limit](Worker& w) { return w.list_unsaved(installation, user_id, limit); });
+}
+
 Task<Result<std::int64_t>> SqliteStore::count_active(std::string installation) {
   return on_worker(
       [installation = std::move(installation)](Worker& w) { return w.count_active(installation); });

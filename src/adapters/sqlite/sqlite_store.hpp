@@ -31,6 +31,8 @@ class SqliteStore : public Store {
   Task<Result<std::vector<Sandbox>>> list_active(std::string installation) override;
   Task<Result<std::vector<SandboxId>>> list_due(std::string installation, TimePoint now,
                                                 int limit) override;
+  Task<Result<std::vector<Sandbox>>> list_unsaved(std::string installation, std::string user_id,
+                                                  int limit) override;
   Task<Result<std::int64_t>> count_active(std::string installation) override;
   Task<Result<std::vector<SandboxEvent>>> events(SandboxId id) override;
   Task<Result<void>> append_event(SandboxId id, TimePoint at, NewEvent event) override;

@@ -16,6 +16,11 @@ namespace {
 constexpr const char* kActive =
     "status IN ('creating', 'starting', 'ready', 'running', 'shutting_down')";
 
+// The first part is implied, but SQLite uses its index only where it is said.
+constexpr const char* kUnsaved =
+    "storage_state IN ('active', 'pending') AND "
+    "(storage_state = 'pending' OR status = 'shutting_down')";
+
 std::unexpected<Error> unknown() { return fail(Code::not_found, "There is no such sandbox."); }
 
 // The WHERE of a listing; bind_filter binds its parameters in the same order.
@@ -190,6 +195,17 @@ Result<std::vector<SandboxId>> SqliteStore::Worker::list_due(const std::string& 
   }
 }
 
+Result<std::vector<Sandbox>> SqliteStore::Worker::list_unsaved(const std::string& installation,
+                                                               const std::string& user_id,
+                                                               int limit) {
+  TRY(statement, prepared(fmt::format("SELECT {} FROM sandbox_instances WHERE {} AND "
+                                      "(?1 = '' OR installation = ?1) AND "
+                                      "(?2 = '' OR user_id = ?2) LIMIT ?3",
+                                      sqlite::kSandboxColumns, kUnsaved)));
+  statement->bind(installation).bind(user_id).bind(static_cast<std::int64_t>(limit));
+  return read_all(*statement);
+}
+
 Result<std::int64_t> SqliteStore::Worker::count_active(const std::string& installation) {
   TRY(statement,
       prepared(fmt::format("SELECT count(*) FROM sandbox_instances WHERE installation = ? AND {}",
@@ -316,7 +332,8 @@ Result<int> SqliteStore::Worker::prune(TimePoint ended_before, TimePoint unclean
   TRY(rows, prepared("DELETE FROM sandbox_instances WHERE sandbox_id IN (SELECT sandbox_id FROM "
                      "sandbox_instances s WHERE stopped_at < ? AND status IN ('stopped', 'failed', "
                      "'expired') AND (stopped_at < ? OR EXISTS (SELECT 1 FROM hosts h WHERE "
-                     "h.installation = s.installation AND h.clean_at > s.stopped_at)) "
+                     "h.installation = s.installation AND h.clean_at > s.stopped_at) "
+                     "AND storage_state <> 'pending') "
                      "ORDER BY stopped_at LIMIT ?) RETURNING sandbox_id"));
   TRY(events, prepared("DELETE FROM sandbox_events WHERE sandbox_id = ?"));
   TRY(transaction, sqlite::Transaction::begin(*database_));

@@ -23,6 +23,8 @@ class SqliteStore::Worker {
   Result<std::vector<Sandbox>> list_active(const std::string& installation);
   Result<std::vector<SandboxId>> list_due(const std::string& installation, TimePoint now,
                                           int limit);
+  Result<std::vector<Sandbox>> list_unsaved(const std::string& installation,
+                                            const std::string& user_id, int limit);
   Result<std::int64_t> count_active(const std::string& installation);
   Result<std::vector<SandboxEvent>> events(const SandboxId& id);
   Result<void> append_event(const SandboxId& id, TimePoint at, const NewEvent& event);

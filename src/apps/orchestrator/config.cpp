@@ -74,6 +74,18 @@ bool read_store(const std::string& value, Config& config) {
   return value == "memory" || value == "sqlite" || value == "postgres";
 }
 
+bool read_size_limit(const std::string& value, Config& config) {
+  config.hot_size_limit_bytes = parse_bytes(value).value_or(0);
+  return config.hot_size_limit_bytes > 0;
+}
+
+bool read_excludes(const std::string& value, Config& config) {
+  for (std::string_view pattern : split(value, ',')) {
+    if (!trim(pattern).empty()) config.hot_sync_exclude.emplace_back(trim(pattern));
+  }
+  return true;
+}
+
 bool read_folder(const std::string& value, Config& config) {
   config.data_dir = value;
   return value.starts_with('/');
@@ -123,6 +135,14 @@ const std::vector<Variable>& variables() {
       {"MATRX_HISTORY_RETENTION_DAYS", "90", "0 to 36500",
        "how long sandboxes that have ended stay listed; 0 = for ever",
        integer(&Config::history_retention_days, 0, 36'500)},
+      {"MATRX_HOT_SYNC_INTERVAL_SECONDS", "60", "1 to 86400",
+       "between two checkpoints of a home that changes: what a lost host may cost",
+       integer(&Config::hot_sync_interval_seconds, 1, 86'400)},
+      {"MATRX_HOT_SYNC_EXCLUDE", "", "name patterns, separated by commas; folders end in /",
+       "what of a home is not kept, beside *.tmp, .DS_Store and __pycache__/", read_excludes},
+      {"MATRX_HOT_SIZE_LIMIT", "20g", "bytes, with k, m or g",
+       "a home may be that large; a larger one is not saved, and its sandbox says so",
+       read_size_limit},
       {"MATRX_HOST_NAME", "", "a name or URL",
        "how other orchestrators on the same registry name this one; default: the machine's name",
        text(&Config::host_name, true)},

@@ -34,6 +34,9 @@ struct Config {
   std::string database_url;
   int database_connections = 0;
   int history_retention_days = 0;
+  int hot_sync_interval_seconds = 0;
+  std::vector<std::string> hot_sync_exclude;
+  std::int64_t hot_size_limit_bytes = 0;
   std::string host_name;  // empty: the machine's
   std::string data_dir;
   std::string agent_path;

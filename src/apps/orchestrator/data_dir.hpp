@@ -21,6 +21,8 @@ class DataDir {
   const std::string& installation() const { return installation_; }
 
   std::filesystem::path sandboxes() const { return path_ / "sandboxes"; }
+  std::filesystem::path homes() const { return path_ / "homes"; }
+  std::filesystem::path storage() const { return path_ / "storage"; }
   std::filesystem::path registry() const { return path_ / "registry.db"; }
 
   // Copies the agent into the folder, where the container engine finds it by the same path, and

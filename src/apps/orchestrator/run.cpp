@@ -14,12 +14,15 @@
 
 #include "adapters/docker/docker_runtime.hpp"
 #include "adapters/guest/guest_client.hpp"
+#include "adapters/homes/local_homes.hpp"
+#include "adapters/localdisk/local_disk_storage.hpp"
 #include "adapters/memory/memory_store.hpp"
 #include "adapters/postgres/postgres_store.hpp"
 #include "adapters/sqlite/sqlite_store.hpp"
 #include "api/api.hpp"
 #include "apps/orchestrator/config.hpp"
 #include "apps/orchestrator/data_dir.hpp"
+#include "base/limits.hpp"
 #include "http/server.hpp"
 
 namespace matrx {
@@ -42,6 +45,8 @@ CoreSettings core_settings(const Config& config, const DataDir& data) {
   settings.resources = {.cpu = config.cpu_limit,
                         .memory_bytes = config.memory_limit_bytes,
                         .pids = config.pids_limit};
+  settings.home_bytes_max = config.hot_size_limit_bytes;
+  settings.home_sync_interval = seconds(config.hot_sync_interval_seconds);
   settings.ttl_seconds = config.session_seconds;
   settings.ttl_seconds_max = config.ttl_seconds_max;
   settings.shutdown_timeout = seconds(config.shutdown_timeout_seconds);
@@ -82,6 +87,17 @@ Result<std::unique_ptr<DockerRuntime>> make_runtime(const Config& config, const 
                               .image = config.sandbox_image,
                               .sandboxes_dir = data.sandboxes(),
                               .agent_path = agent});
+}
+
+std::unique_ptr<Storage> make_storage(const Config&, const DataDir& data) {
+  return std::make_unique<LocalDiskStorage>(data.storage().string());
+}
+
+std::unique_ptr<Homes> make_homes(const Config& config, const DataDir& data) {
+  HomeExcludes excludes = {"*.tmp", ".DS_Store", "__pycache__/"};
+  excludes.insert(excludes.end(), config.hot_sync_exclude.begin(), config.hot_sync_exclude.end());
+  const HomeLimits limits{.nodes_max = kHomeNodesMax, .bytes_max = config.hot_size_limit_bytes};
+  return std::make_unique<LocalHomes>(data.homes().string(), std::move(excludes), limits);
 }
 
 // A line waits for company at most this long; see log::descriptor_sink.
@@ -146,9 +162,11 @@ Result<void> run(const Config& config, const PortsFilter& filter) {
   ports.runtime = std::move(runtime);
   ports.store = make_store(config, *data, clock);
   ports.guest = std::make_unique<GuestClient>(clock, data->sandboxes());
+  ports.storage = make_storage(config, *data);
+  ports.homes = make_homes(config, *data);
   if (filter) filter(ports);
   Core core(io.get_executor(), core_settings(config, *data), *ports.store, *ports.runtime,
-            *ports.guest, clock, random);
+            *ports.guest, *ports.storage, *ports.homes, clock, random);
   api::Api api(api_settings(config), core, random);
   http::Server server(io.get_executor(),
                       [&api](http::Request& request) { return api.handle(request); });

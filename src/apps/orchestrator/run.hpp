@@ -7,7 +7,9 @@
 #include <vector>
 
 #include "ports/guest.hpp"
+#include "ports/homes.hpp"
 #include "ports/runtime.hpp"
+#include "ports/storage.hpp"
 #include "ports/store.hpp"
 
 namespace matrx {
@@ -16,6 +18,8 @@ struct Ports {
   std::unique_ptr<Store> store;
   std::unique_ptr<Runtime> runtime;
   std::unique_ptr<Guest> guest;
+  std::unique_ptr<Storage> storage;
+  std::unique_ptr<Homes> homes;
 };
 
 // Between core and its ports: nothing in what is shipped. Test programs put themselves there.

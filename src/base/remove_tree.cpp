@@ -1,4 +1,4 @@
-#include "adapters/docker/remove_tree.hpp"
+#include "base/remove_tree.hpp"
 
 #include <dirent.h>
 #include <fcntl.h>

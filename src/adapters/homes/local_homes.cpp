@@ -1,0 +1,133 @@
+#include "adapters/homes/local_homes.hpp"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+
+#include "adapters/homes/home_attributes.hpp"
+#include "async/offload.hpp"
+#include "base/files.hpp"
+#include "base/limits.hpp"
+#include "base/remove_tree.hpp"
+#include "wire/home_manifest.hpp"
+#include "wire/json.hpp"
+
+namespace matrx {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr uid_t kAgentUid = 1000;  // of every sandbox image: sandbox-image/CONTRACT
+constexpr std::size_t kAboutBytesMax = 4096;
+
+Result<HomeTree> read_tree(const std::string& path) {
+  TRY(text, read_file(path, kManifestBytesMax));
+  if (!text) return fail(Code::not_found, "The home was never complete.", path);
+  return decode_manifest(*text);
+}
+
+}  // namespace
+
+std::string LocalHomes::file(const SandboxId& id, const char* name) const {
+  return (fs::path(root_) / id.text() / name).string();
+}
+
+std::string LocalHomes::folder(const SandboxId& id) const { return file(id, "home"); }
+
+Task<Result<void>> LocalHomes::open() {
+  std::error_code ec;
+  fs::create_directories(root_, ec);
+  if (!ec && ::chmod(root_.c_str(), 0700) == 0) co_return Result<void>();
+  co_return fail(Code::unavailable, "MATRX_DATA_DIR: the folder of homes cannot be written", root_);
+}
+
+Task<Result<void>> LocalHomes::make(SandboxId id, std::string user_id) {
+  auto work = [home = folder(id), about = file(id, "about.json"), top = file(id, ""),
+               user_id = std::move(user_id)]() -> Result<void> {
+    if (const auto ec = remove_tree(top); ec && ec != std::errc::no_such_file_or_directory) {
+      return fail(Code::unavailable, "An older home is in the way.", top + ": " + ec.message());
+    }
+    CHECK_OK(replace_file(about, json::serialize(json::object{{"user_id", user_id}})));
+    const bool made = ::mkdir(home.c_str(), 0755) == 0 && ::chmod(home.c_str(), 0755) == 0 &&
+                      ::chown(home.c_str(), kAgentUid, kAgentUid) == 0;
+    if (!made) return file_error("make " + home);
+    return {};
+  };
+  co_return co_await offload(threads_, std::move(work));
+}
+
+Task<Result<void>> LocalHomes::finish(SandboxId id, HomeTree tree) {
+  auto work = [home = folder(id), base = file(id, "base.json"),
+               tree = std::move(tree)]() -> Result<void> {
+    CHECK_OK(give_attributes(home, tree));
+    return replace_file(base, encode_manifest(tree));
+  };
+  co_return co_await offload(threads_, std::move(work));
+}
+
+Task<Result<HomeScan>> LocalHomes::scan(SandboxId id) {
+  auto work = [this, home = folder(id)] { return scan_home(home, excludes_, limits_); };
+  co_return co_await offload(threads_, std::move(work));
+}
+
+Task<Result<HomeTree>> LocalHomes::base(SandboxId id) {
+  auto work = [path = file(id, "base.json")] { return read_tree(path); };
+  co_return co_await offload(threads_, std::move(work));
+}
+
+Task<Result<void>> LocalHomes::write_base(SandboxId id, HomeTree tree) {
+  auto work = [base = file(id, "base.json"), journal = file(id, "journal.json"),
+               tree = std::move(tree)]() -> Result<void> {
+    CHECK_OK(replace_file(base, encode_manifest(tree)));
+    if (::unlink(journal.c_str()) != 0 && errno != ENOENT) return file_error("remove " + journal);
+    return {};
+  };
+  co_return co_await offload(threads_, std::move(work));
+}
+
+Task<Result<HomeTree>> LocalHomes::journal(SandboxId id) {
+  auto work = [path = file(id, "journal.json")]() -> Result<HomeTree> {
+    auto tree = read_tree(path);
+    if (!tree && tree.error().code == Code::not_found) return HomeTree();
+    return tree;
+  };
+  co_return co_await offload(threads_, std::move(work));
+}
+
+Task<Result<void>> LocalHomes::write_journal(SandboxId id, HomeTree files) {
+  auto work = [path = file(id, "journal.json"), files = std::move(files)] {
+    return replace_file(path, encode_manifest(files));
+  };
+  co_return co_await offload(threads_, std::move(work));
+}
+
+Task<Result<void>> LocalHomes::forget(SandboxId id) {
+  auto work = [top = file(id, "")]() -> Result<void> {
+    const auto ec = remove_tree(top);
+    if (!ec || ec == std::errc::no_such_file_or_directory) return {};
+    return fail(Code::unavailable, "A home cannot be removed.", top + ": " + ec.message());
+  };
+  co_return co_await offload(threads_, std::move(work));
+}
+
+Task<Result<std::vector<KeptHome>>> LocalHomes::list() {
+  auto work = [root = root_]() -> Result<std::vector<KeptHome>> {
+    std::vector<KeptHome> kept;
+    std::error_code ec;
+    for (fs::directory_iterator at(root, ec), end; !ec && at != end; at.increment(ec)) {
+      const auto id = SandboxId::parse(at->path().filename().string());
+      if (!id) continue;
+      TRY(about, read_file((at->path() / "about.json").string(), kAboutBytesMax));
+      const auto parsed = json::parse(about.value_or("{}"));
+      const json::object* object = parsed ? parsed->if_object() : nullptr;
+      kept.push_back({*id, object ? std::string(json::text_at(*object, "user_id")) : ""});
+    }
+    if (ec) return fail(Code::unavailable, "The homes cannot be listed.", ec.message());
+    return kept;
+  };
+  co_return co_await offload(threads_, std::move(work));
+}
+
+}  // namespace matrx

@@ -1,0 +1,39 @@
+#pragma once
+// Homes as folders of this host: <root>/<sandbox id>/{home, about.json, base.json, journal.json}.
+
+#include <boost/asio/thread_pool.hpp>
+#include <string>
+
+#include "adapters/homes/home_scan.hpp"
+#include "ports/homes.hpp"
+
+namespace matrx {
+
+class LocalHomes : public Homes {
+ public:
+  LocalHomes(std::string root, HomeExcludes excludes, HomeLimits limits)
+      : root_(std::move(root)), excludes_(std::move(excludes)), limits_(limits) {}
+  ~LocalHomes() override { threads_.join(); }
+
+  Task<Result<void>> open() override;
+  std::string folder(const SandboxId& id) const override;
+  Task<Result<void>> make(SandboxId id, std::string user_id) override;
+  Task<Result<void>> finish(SandboxId id, HomeTree tree) override;
+  Task<Result<HomeScan>> scan(SandboxId id) override;
+  Task<Result<HomeTree>> base(SandboxId id) override;
+  Task<Result<void>> write_base(SandboxId id, HomeTree tree) override;
+  Task<Result<HomeTree>> journal(SandboxId id) override;
+  Task<Result<void>> write_journal(SandboxId id, HomeTree files) override;
+  Task<Result<void>> forget(SandboxId id) override;
+  Task<Result<std::vector<KeptHome>>> list() override;
+
+ private:
+  std::string file(const SandboxId& id, const char* name) const;
+
+  std::string root_;
+  HomeExcludes excludes_;
+  HomeLimits limits_;
+  asio::thread_pool threads_{2};  // a large home must not hold up a small one
+};
+
+}  // namespace matrx

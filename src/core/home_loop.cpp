@@ -1,0 +1,127 @@
+#include "core/home_loop.hpp"
+
+#include <algorithm>
+#include <unordered_set>
+
+#include "base/limits.hpp"
+#include "base/log.hpp"
+#include "model/states.hpp"
+
+namespace matrx {
+namespace {
+
+const Actor kHomes{"loop:homes"};
+constexpr auto kTick = milliseconds(1000);
+
+void warn(const char* what, const Error& error) {
+  log::warning(what, {{"error", error.message}, {"internal", error.internal}});
+}
+
+}  // namespace
+
+void HomeLoop::start() {
+  tasks_.spawn("save homes", save_for_ever());
+  tasks_.spawn("checkpoints", checkpoint_for_ever());
+}
+
+Task<void> HomeLoop::save_for_ever() {
+  milliseconds clear_at{0};  // of the clock's uptime
+  for (;;) {
+    if (const auto done = co_await schedule_unsaved(); !done) {
+      warn("homes that are not saved yet cannot be listed; trying again", done.error());
+    }
+    if (clock_.uptime() >= clear_at) {
+      const auto done = co_await clear_disk();
+      if (!done) warn("homes on the disk cannot be listed; trying again", done.error());
+      if (done) clear_at = clock_.uptime() + milliseconds(kClearDiskInterval);
+    }
+    co_await clock_.sleep(kUnsavedInterval);
+  }
+}
+
+// Which of them may be tried again already is HomeSync's business.
+Task<Result<void>> HomeLoop::schedule_unsaved() {
+  CO_TRY(rows, co_await store_.list_unsaved(settings_.installation, "", kUnsavedAtOnceMax));
+  for (const Sandbox& row : rows) {
+    if (is_final(row.status)) driver_.schedule(row.id, kHomes);
+  }
+  co_return Result<void>();
+}
+
+// What a crash, or a lost answer, left between "saved" and "freed".
+Task<Result<void>> HomeLoop::clear_disk() {
+  CO_TRY(kept, co_await disk_.list());
+  for (const KeptHome& home : kept) {
+    const auto row = co_await store_.get(home.id);
+    if (row) {
+      if (is_final(row->status)) driver_.schedule(home.id, kHomes);
+    } else if (row.error().code == Code::not_found) {
+      if (!strangers_.insert(home.id).second) continue;
+      log::warning("home on the disk without a sandbox in the registry; left alone",
+                   {{"sandbox_id", home.id.text()},
+                    {"user_id", home.user_id},
+                    {"folder", disk_.folder(home.id)}});
+    } else {
+      co_return std::unexpected(row.error());
+    }
+  }
+  co_return Result<void>();
+}
+
+Task<void> HomeLoop::checkpoint_for_ever() {
+  for (;;) {
+    co_await clock_.sleep(std::min<milliseconds>(kTick, settings_.home_sync_interval));
+    if (const auto done = co_await schedule_checkpoints(); !done) {
+      log::debug("checkpoints wait for the registry", {{"error", done.error().message}});
+    }
+  }
+}
+
+Task<Result<void>> HomeLoop::schedule_checkpoints() {
+  const milliseconds now = clock_.uptime();
+  CO_TRY(rows, co_await store_.list_active(settings_.installation));
+  std::unordered_set<SandboxId> usable;
+  for (const Sandbox& row : rows) {
+    if (!is_usable(row.status) || row.storage_state != StorageState::active) continue;
+    usable.insert(row.id);
+    const auto [known, is_new] = checkpoints_.try_emplace(row.id);
+    Checkpoint& checkpoint = known->second;
+    // Spread over the interval, so that a restart does not scan all homes at once.
+    if (is_new) {
+      const auto share = static_cast<milliseconds::rep>(std::hash<SandboxId>()(row.id) % 1000);
+      checkpoint.due = now + settings_.home_sync_interval * (500 + share / 2) / 1000;
+    }
+    if (checkpoint.under_way || checkpoint.due > now) continue;
+    checkpoint.under_way = true;
+    tasks_.spawn("checkpoint", checkpoint_one(row.id));
+  }
+  std::erase_if(checkpoints_, [&](const auto& entry) {
+    return !entry.second.under_way && !usable.contains(entry.first);
+  });
+  co_return Result<void>();
+}
+
+Task<void> HomeLoop::checkpoint_one(SandboxId id) {
+  struct Over {
+    HomeLoop& loop;
+    SandboxId id;
+    ~Over() {
+      Checkpoint& checkpoint = loop.checkpoints_[id];
+      checkpoint.under_way = false;
+      checkpoint.due = loop.clock_.uptime() + loop.settings_.home_sync_interval;
+    }
+  } const over{*this, id};
+  const auto row = co_await store_.get(id);
+  if (!row || !is_usable(row->status)) co_return;
+  const auto done = co_await homes_.checkpoint(*row);
+  Checkpoint& checkpoint = checkpoints_[id];
+  // The row tells of the first failure and of its end, not of each minute.
+  const bool has_failed = !done;
+  if (has_failed != checkpoint.failed || (has_failed && row->storage_detail.empty())) {
+    const std::string words = has_failed ? done.error().message : std::string();
+    const auto noted = co_await registry_.note_storage(id, kHomes, StorageState::active, words);
+    if (noted) checkpoint.failed = has_failed;
+  }
+}
+
+}  // namespace matrx

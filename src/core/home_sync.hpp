@@ -1,0 +1,103 @@
+#pragma once
+// A home's way: down from the storage before its sandbox is ready, up as a checkpoint while it
+// runs and when it has ended. Nothing that was in a home is lost, whatever fails in between: the
+// home stays on this disk until the storage has it all.
+
+#include <boost/asio/thread_pool.hpp>
+#include <functional>
+#include <memory>
+#include <string>
+#include <unordered_map>
+
+#include "async/clock.hpp"
+#include "async/notice.hpp"
+#include "async/task_group.hpp"
+#include "async/turns.hpp"
+#include "base/limits.hpp"
+#include "core/home_plan.hpp"
+#include "core/registry.hpp"
+#include "core/settings.hpp"
+#include "core/sync_report.hpp"
+#include "ports/homes.hpp"
+#include "ports/storage.hpp"
+
+namespace matrx {
+
+class HomeSync {
+ public:
+  HomeSync(Executor executor, const CoreSettings& settings, Registry& registry, Store& store,
+           Storage& storage, Homes& homes, Clock& clock)
+      : settings_(settings),
+        registry_(registry),
+        store_(store),
+        storage_(storage),
+        homes_(homes),
+        clock_(clock),
+        slots_(kSyncsAtOnceMax),
+        tasks_(executor) {}
+  ~HomeSync() { planner_.join(); }
+
+  // Brings the user's home to this disk, complete. Waits for sandboxes of that user whose homes are
+  // still to be saved; what a lost host has not saved is not waited for.
+  // unavailable: they are not saved in time, or the storage does not work. too_large.
+  Task<Result<void>> bring_down(Sandbox row);
+
+  // Sends what has changed. Where nothing has changed the storage is not asked.
+  Task<Result<void>> checkpoint(Sandbox row);
+
+  // Saves the home of a sandbox in which nothing runs any more, notes that in its row and frees the
+  // disk. Returns when that is done, or the patience is over: then it goes on in the background.
+  // One that failed a short while ago is not tried again yet.
+  Task<void> save(Sandbox row, milliseconds patience);
+
+  // Frees the disk of a home that needs no saving.
+  Task<void> forget(SandboxId id);
+
+  const SyncTotals& totals() const { return totals_; }
+
+  void cancel() { tasks_.cancel(); }
+  Task<void> join() { return tasks_.join(); }
+
+ private:
+  struct Saving {
+    bool is_over = false;
+    Notice over;
+  };
+  struct Failed {
+    milliseconds pause{0};
+    milliseconds until{0};  // of the clock's uptime
+  };
+  using Sync = std::function<Task<Result<SyncReport>>()>;
+
+  Task<Result<void>> wait_for_unsaved(Sandbox row);
+  Task<Result<SyncReport>> down(Sandbox row);
+  Task<Result<SyncReport>> up(Sandbox row, bool at_rest);
+  Task<Result<HomeTree>> read_remote(std::string user_id);
+  Task<Result<void>> send(const Sandbox& row, UploadPlan& plan, SyncReport& report);
+  Task<Result<void>> verify(const Sandbox& row, const UploadPlan& plan);
+  Task<UploadPlan> plan(HomeTree base, HomeTree local, HomeTree remote, std::string sandbox_id);
+  Task<void> save_in_background(Sandbox row, std::shared_ptr<Saving> saving);
+
+  // Tries it up to kSyncTriesMax times, alone for this user over all orchestrators.
+  Task<Result<SyncReport>> alone(Sandbox row, SyncDirection direction, Sync sync);
+  Task<Result<SyncReport>> with_lease(std::string user_id, Sync sync);
+  Task<void> renew_for_ever(std::string lease);
+  void account(const Sandbox& row, SyncDirection direction, const Result<SyncReport>& done,
+               int tries, milliseconds took);
+
+  const CoreSettings& settings_;
+  Registry& registry_;
+  Store& store_;
+  Storage& storage_;
+  Homes& homes_;
+  Clock& clock_;
+  Turns turns_;  // by user
+  Slots slots_;
+  std::unordered_map<SandboxId, std::shared_ptr<Saving>> saving_;
+  std::unordered_map<SandboxId, Failed> failed_;
+  SyncTotals totals_;
+  asio::thread_pool planner_{1};
+  TaskGroup tasks_;
+};
+
+}  // namespace matrx

@@ -1,0 +1,187 @@
+#include "fakes/sim_homes.hpp"
+
+namespace matrx {
+namespace {
+
+std::unexpected<Error> no_answer() {
+  return fail(Code::unavailable, "The storage does not answer.");
+}
+std::unexpected<Error> no_home() { return fail(Code::not_found, "The home was never complete."); }
+std::unexpected<Error> no_file() { return fail(Code::not_found, "There is no such file."); }
+
+}  // namespace
+
+template <class T>
+Task<Result<T>> SimStorage::disturbed(std::function<Result<T>()> act) {
+  co_await clock_.sleep(world_.delay());
+  if (world_.chance(world_.faults.storage_fails)) co_return no_answer();
+  auto done = act();
+  co_await clock_.sleep(world_.delay());
+  if (world_.chance(world_.faults.storage_loses)) co_return no_answer();
+  co_return done;
+}
+
+Task<Result<void>> SimStorage::open() { co_return Result<void>(); }
+Task<Result<void>> SimStorage::ping() { co_return Result<void>(); }
+
+Task<Result<HomeTree>> SimStorage::list(StoragePlace place) {
+  return disturbed<HomeTree>([this, place] { return objects(place); });
+}
+
+Task<Result<Storage::Tags>> SimStorage::store(StoragePlace place, std::string from_folder,
+                                              std::vector<std::string> paths) {
+  // File by file, so that a failure leaves some of them there.
+  Tags tags;
+  for (const auto& path : paths) {
+    auto one = [&]() -> Result<void> {
+      const HomeTree& home = world_.homes[SandboxId::parse(from_folder).value()].tree;
+      const auto file = home.find(path);
+      if (file == home.end() || file->second.kind != NodeKind::file) return {};
+      HomeNode object{.modified_ns = file->second.modified_ns,
+                      .size_bytes = file->second.size_bytes,
+                      .tag = "t" + std::to_string(++world_.object_count)};
+      tags[path] = object.tag;
+      objects(place)[path] = object;
+      return {};
+    };
+    CO_CHECK(co_await disturbed<void>(one));
+  }
+  co_return tags;
+}
+
+Task<Result<void>> SimStorage::fetch(StoragePlace place, std::vector<std::string> paths,
+                                     std::string into_folder) {
+  return disturbed<void>([this, place, paths, into_folder]() -> Result<void> {
+    for (const auto& path : paths) {
+      if (!objects(place).contains(path)) return no_file();
+      world_.homes[SandboxId::parse(into_folder).value()].tree[path] = objects(place)[path];
+    }
+    return {};
+  });
+}
+
+Task<Result<std::string>> SimStorage::copy(StoragePlace place, std::string from, std::string to) {
+  return disturbed<std::string>([this, place, from, to]() -> Result<std::string> {
+    if (!objects(place).contains(from)) return no_file();
+    HomeNode object = objects(place)[from];
+    object.tag = "t" + std::to_string(++world_.object_count);
+    objects(place)[to] = object;
+    return object.tag;
+  });
+}
+
+Task<Result<void>> SimStorage::remove(StoragePlace place, std::vector<std::string> paths) {
+  return disturbed<void>([this, place, paths]() -> Result<void> {
+    for (const auto& path : paths) objects(place).erase(path);
+    return {};
+  });
+}
+
+Task<Result<std::string>> SimStorage::read(StoragePlace place, std::string path, std::int64_t,
+                                           std::size_t) {
+  return disturbed<std::string>([this, place, path]() -> Result<std::string> {
+    if (!objects(place).contains(path)) return no_file();
+    return std::to_string(objects(place)[path].modified_ns);
+  });
+}
+
+Task<Result<std::optional<HomeTree>>> SimStorage::read_manifest(std::string user_id) {
+  return disturbed<std::optional<HomeTree>>([this, user_id]() -> Result<std::optional<HomeTree>> {
+    const auto found = world_.manifests.find(user_id);
+    if (found == world_.manifests.end()) return std::optional<HomeTree>();
+    return std::optional<HomeTree>(found->second);
+  });
+}
+
+Task<Result<void>> SimStorage::write_manifest(std::string user_id, HomeTree tree) {
+  return disturbed<void>([this, user_id, tree]() -> Result<void> {
+    world_.manifests[user_id] = tree;
+    return {};
+  });
+}
+
+Task<Result<StorageUsage>> SimStorage::usage(StoragePlace place) {
+  return disturbed<StorageUsage>([this, place]() -> Result<StorageUsage> {
+    StorageUsage usage;
+    for (const auto& [path, node] : objects(place)) {
+      usage.total_size_bytes += node.size_bytes;
+      ++usage.total_objects;
+    }
+    return usage;
+  });
+}
+
+Task<Result<std::int64_t>> SimStorage::remove_all(StoragePlace place) {
+  return disturbed<std::int64_t>([this, place]() -> Result<std::int64_t> {
+    const auto count = static_cast<std::int64_t>(objects(place).size());
+    objects(place).clear();
+    if (place.tier == Tier::hot) world_.manifests.erase(place.user_id);
+    return count;
+  });
+}
+
+Task<Result<void>> SimHomes::open() { co_return Result<void>(); }
+
+Task<Result<void>> SimHomes::make(SandboxId id, std::string user_id) {
+  world_.homes[id] = {.installation = installation_, .user_id = std::move(user_id)};
+  co_return Result<void>();
+}
+
+Task<Result<void>> SimHomes::finish(SandboxId id, HomeTree tree) {
+  SimHome& home = world_.homes[id];
+  for (const auto& [path, node] : tree) {
+    if (node.kind == NodeKind::file && !home.tree.contains(path)) co_return no_file();
+  }
+  home.base = tree;
+  for (auto& [path, node] : tree) node.tag = node.writer = "";
+  home.tree = std::move(tree);
+  co_return Result<void>();
+}
+
+Task<Result<HomeScan>> SimHomes::scan(SandboxId id) {
+  const auto home = world_.homes.find(id);
+  if (home == world_.homes.end()) co_return no_home();
+  co_return HomeScan{.tree = home->second.tree};
+}
+
+Task<Result<HomeTree>> SimHomes::base(SandboxId id) {
+  const auto home = world_.homes.find(id);
+  if (home == world_.homes.end() || !home->second.base) co_return no_home();
+  co_return *home->second.base;
+}
+
+Task<Result<void>> SimHomes::write_base(SandboxId id, HomeTree tree) {
+  const auto home = world_.homes.find(id);
+  if (home == world_.homes.end()) co_return no_home();
+  home->second.base = std::move(tree);
+  home->second.journal.clear();
+  co_return Result<void>();
+}
+
+Task<Result<HomeTree>> SimHomes::journal(SandboxId id) {
+  const auto home = world_.homes.find(id);
+  if (home == world_.homes.end()) co_return no_home();
+  co_return home->second.journal;
+}
+
+Task<Result<void>> SimHomes::write_journal(SandboxId id, HomeTree files) {
+  const auto home = world_.homes.find(id);
+  if (home == world_.homes.end()) co_return no_home();
+  home->second.journal = std::move(files);
+  co_return Result<void>();
+}
+
+Task<Result<void>> SimHomes::forget(SandboxId id) {
+  world_.homes.erase(id);
+  co_return Result<void>();
+}
+
+Task<Result<std::vector<KeptHome>>> SimHomes::list() {
+  std::vector<KeptHome> kept;
+  for (const auto& [id, home] : world_.homes) {
+    if (home.installation == installation_) kept.push_back({id, home.user_id});
+  }
+  co_return kept;
+}
+
+}  // namespace matrx

@@ -1,0 +1,64 @@
+#pragma once
+// Homes on simulated disks, and the storage behind them. A file's content is its modified_ns: two
+// files are the same where that is.
+
+#include <string>
+
+#include "fakes/sim_world.hpp"
+#include "ports/homes.hpp"
+#include "ports/storage.hpp"
+
+namespace matrx {
+
+class SimStorage : public Storage {
+ public:
+  SimStorage(SimWorld& world, Clock& clock) : world_(world), clock_(clock) {}
+
+  Task<Result<void>> open() override;
+  Task<Result<void>> ping() override;
+  Task<Result<HomeTree>> list(StoragePlace place) override;
+  Task<Result<Tags>> store(StoragePlace place, std::string from_folder,
+                           std::vector<std::string> paths) override;
+  Task<Result<void>> fetch(StoragePlace place, std::vector<std::string> paths,
+                           std::string into_folder) override;
+  Task<Result<std::string>> copy(StoragePlace place, std::string from, std::string to) override;
+  Task<Result<void>> remove(StoragePlace place, std::vector<std::string> paths) override;
+  Task<Result<std::string>> read(StoragePlace place, std::string path, std::int64_t offset,
+                                 std::size_t bytes_max) override;
+  Task<Result<std::optional<HomeTree>>> read_manifest(std::string user_id) override;
+  Task<Result<void>> write_manifest(std::string user_id, HomeTree tree) override;
+  Task<Result<StorageUsage>> usage(StoragePlace place) override;
+  Task<Result<std::int64_t>> remove_all(StoragePlace place) override;
+
+ private:
+  template <class T>
+  Task<Result<T>> disturbed(std::function<Result<T>()> act);
+  HomeTree& objects(const StoragePlace& place) { return world_.objects[place.user_id][place.tier]; }
+
+  SimWorld& world_;
+  Clock& clock_;
+};
+
+class SimHomes : public Homes {
+ public:
+  SimHomes(SimWorld& world, std::string installation)
+      : world_(world), installation_(std::move(installation)) {}
+
+  Task<Result<void>> open() override;
+  std::string folder(const SandboxId& id) const override { return id.text(); }
+  Task<Result<void>> make(SandboxId id, std::string user_id) override;
+  Task<Result<void>> finish(SandboxId id, HomeTree tree) override;
+  Task<Result<HomeScan>> scan(SandboxId id) override;
+  Task<Result<HomeTree>> base(SandboxId id) override;
+  Task<Result<void>> write_base(SandboxId id, HomeTree tree) override;
+  Task<Result<HomeTree>> journal(SandboxId id) override;
+  Task<Result<void>> write_journal(SandboxId id, HomeTree files) override;
+  Task<Result<void>> forget(SandboxId id) override;
+  Task<Result<std::vector<KeptHome>>> list() override;
+
+ private:
+  SimWorld& world_;
+  std::string installation_;
+};
+
+}  // namespace matrx
