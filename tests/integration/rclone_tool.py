@@ -13,10 +13,13 @@ def environment(s3, url=None):
             "RCLONE_CONFIG_S3_REGION": "us-east-1", "RCLONE_CONFIG_S3_ENV_AUTH": "false",
             "RCLONE_CONFIG_S3_ACCESS_KEY_ID": s3.access_key,
             "RCLONE_CONFIG_S3_SECRET_ACCESS_KEY": s3.secret_key,
-            "RCLONE_CONFIG_S3_NO_CHECK_BUCKET": "true"}
+            "RCLONE_CONFIG_S3_NO_CHECK_BUCKET": "true",
+            # Names with control characters: XML cannot hold them as they are.
+            "RCLONE_CONFIG_S3_LIST_URL_ENCODE": "true", "RCLONE_CONFIG_S3_LIST_VERSION": "2"}
 
 
 def rclone(s3, *arguments, url=None, timeout=60, **more):
     """Runs it; what it said is in stdout and stderr, whether it worked in returncode."""
     return subprocess.run(["rclone", *map(str, arguments)], env={**environment(s3, url), **more},
-                          capture_output=True, text=True, timeout=timeout, check=False)
+                          capture_output=True, text=True, errors="backslashreplace",
+                          timeout=timeout, check=False)
