@@ -86,7 +86,8 @@ def check(compose):
     local, production = services["orchestrator"], services["production"]
     if "profiles" in local or "profiles" in services["s3"]:
         yield "orchestrator and s3 do not start by default"
-    if production.get("profiles") != ["production"] or production.get("env_file") != "production.env":
+    if (production.get("profiles") != ["production"]
+            or production.get("env_file") != "production.env"):
         yield "production: its profile or its env_file is missing"
     if local.get("depends_on", {}).get("s3", {}).get("condition") != "service_healthy":
         yield "orchestrator: it does not wait for s3"
