@@ -3,7 +3,7 @@
 # Safe to run again: it does nothing when nothing is missing.
 #   tools/setup.sh            build and run
 #   tools/setup.sh --tests    the same and what the tests and checks need
-#   MATRX_SKIP_DOCKER=1       leave Docker alone
+#   MATRX_SKIP_DOCKER=1       leave Docker alone, and the image of the tests' S3 server
 source "$(dirname "$0")/lib.sh"
 
 DOCKER_LOG=/var/log/dockerd.log
@@ -22,6 +22,7 @@ packages=(
 test_packages=(
   libgtest-dev libgmock-dev libclang-rt-19-dev clang-tidy-19 clang-format-19 llvm-19
   postgresql pgbouncer shellcheck wrk python3-pytest python3-httpx python3-jsonschema
+  python3-boto3 python3-yaml rclone bubblewrap fuse3
 )
 case "${1:-}" in
   '') ;;
@@ -94,5 +95,8 @@ install_docker_client() {
 }
 
 install_missing "${packages[@]}"
-[ "${MATRX_SKIP_DOCKER:-}" = 1 ] || ensure_docker
+if [ "${MATRX_SKIP_DOCKER:-}" != 1 ]; then
+  ensure_docker
+  [ "${1:-}" != --tests ] || tools/build-s3-image.sh
+fi
 say "everything needed is installed"

@@ -5,6 +5,8 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from orchestrator import Orchestrator  # noqa: E402
+from s3_faults import S3Faults  # noqa: E402
+from s3_server import S3  # noqa: E402
 from servers import Postgres, PrivateDocker  # noqa: E402
 
 
@@ -42,6 +44,22 @@ def postgres():
 def database(postgres):
     """The URL of a database with our tables, empty."""
     return postgres.new_database()
+
+
+@pytest.fixture(scope="session")
+def s3():
+    """An S3 server for all tests that need one; who stops it starts it again."""
+    one = S3()
+    yield one
+    one.close()
+
+
+@pytest.fixture
+def faults(s3):
+    """A way to the S3 server on which things go wrong when a test says so."""
+    one = S3Faults(s3.port)
+    yield one
+    one.close()
 
 
 @pytest.fixture(scope="module")
