@@ -63,6 +63,7 @@ inline constexpr auto kExpiryInterval = 1s;          // how late an expiry may b
 inline constexpr int kDriveStepsMax = 16;            // next_step converges in 3
 inline constexpr int kCasTriesMax = 8;               // a row under that much contention is a bug
 inline constexpr std::size_t kDrivesAtOnceMax = 64;  // stops and repairs by the loops
+inline constexpr auto kEndIsWrittenWithin = 15s;     // from its date on; beyond kDatabaseDeadline
 inline constexpr int kDueAtOnceMax = 256;            // expiries looked at in one round
 inline constexpr auto kDeathDeadline = 2s;           // broken connection → engine says ended
 inline constexpr auto kDeathPause = 20ms;            // between two looks meanwhile
@@ -79,6 +80,7 @@ inline constexpr int kDatabaseConnectionsDefault = 8;
 inline constexpr auto kDatabaseConnectTimeout = 5s;  // of one address
 inline constexpr auto kDatabaseDeadline = 10s;       // waiting for a connection and the answer
 inline constexpr auto kDatabaseReconnectMax = 2s;    // between two tries to connect
+inline constexpr auto kDatabaseSilence = 2s;         // a query without an answer casts doubt on all
 inline constexpr auto kDatabaseKeepAlive = 5s;  // three times that without an answer: it is gone
 
 // --- Homes -------------------------------------------------------------------------------------
@@ -86,7 +88,7 @@ inline constexpr std::size_t kHomeNodesMax = 1'000'000;
 inline constexpr int kSyncTriesMax = 3;         // of one sync; then later
 inline constexpr auto kSyncRetryDelay = 500ms;  // before the second try; doubles
 inline constexpr auto kSyncDeadline = 30min;    // of one try
-inline constexpr auto kHomeSaveMin = 3s;        // a stop waits for the home at least that long
+inline constexpr auto kHomeSaveMin = 1s;        // a stop waits for the home at least that long
 inline constexpr auto kHomeLockLease = 30s;     // of a user's home, over all orchestrators
 inline constexpr auto kHomeLockRenewal = 10s;
 inline constexpr auto kHomeLockWait = 60s;       // for another sync of the same user

@@ -5,13 +5,17 @@
 
 namespace matrx {
 
-Task<void> Feed::watch_for_ever(std::function<void(const FeedItem&)> on_item) {
+Task<void> Feed::watch_for_ever(std::function<void(const FeedItem&)> on_item,
+                                std::function<void()> on_gap) {
   std::string cursor;
   for (;;) {
     const auto page = co_await store_.feed(cursor, kFeedPageMax);
     if (!page) {
       // Not one of this store's: it was replaced under us. Otherwise it is away; the same later.
-      if (page.error().code == Code::invalid) cursor.clear();
+      if (page.error().code == Code::invalid) {
+        cursor.clear();
+        on_gap();
+      }
       co_await clock_.sleep(kFeedPoll);
       continue;
     }

@@ -15,8 +15,10 @@ class Feed {
  public:
   Feed(Store& store, Clock& clock) : store_(store), clock_(clock) {}
 
-  // Watches the store, and calls on_item for every event from now on.
-  Task<void> watch_for_ever(std::function<void(const FeedItem&)> on_item);
+  // Watches the store, and calls on_item for every event from now on; on_gap where some were
+  // missed.
+  Task<void> watch_for_ever(std::function<void(const FeedItem&)> on_item,
+                            std::function<void()> on_gap);
 
   // What came after the cursor; waits for it up to `limit`, then answers an empty page.
   // An empty cursor: begin at the end, at once. invalid: see Store::feed.

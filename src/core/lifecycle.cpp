@@ -9,6 +9,8 @@ namespace {
 
 constexpr auto kMadePoll = milliseconds(50);  // between two looks at another request's create
 
+constexpr auto kEndedPoll = milliseconds(500);  // between two looks whether it is still wanted
+
 // Set by us; a request's env cannot change them.
 bool is_reserved_name(std::string_view name) {
   return name == "SANDBOX_ID" || name == "USER_ID" || name == "HOT_PATH" || name == "COLD_PATH" ||
@@ -112,8 +114,13 @@ ContainerSpec Lifecycle::container_spec(const Sandbox& row, const CreateSpec& sp
 
 Task<Result<Sandbox>> Lifecycle::bring_up(Sandbox row, ContainerSpec spec, Actor actor) {
   const SandboxId id = row.id;
-  CO_CHECK(co_await homes_.bring_down(row));
-  std::optional<Slots::Slot> slot(co_await slots_.take());
+  CO_CHECK(co_await unless_ended(id, homes_.bring_down(row)));
+  std::optional<Slots::Slot> slot;
+  auto take_slot = [&]() -> Task<Result<void>> {
+    slot.emplace(co_await slots_.take());
+    co_return Result<void>();
+  };
+  CO_CHECK(co_await unless_ended(id, take_slot()));
   auto created = co_await runtime_.create(spec);
   if (!created) {
     // The engine is there, but not what it needs: for the caller both mean "not now".
@@ -129,7 +136,7 @@ Task<Result<Sandbox>> Lifecycle::bring_up(Sandbox row, ContainerSpec spec, Actor
   };
   CO_TRY(started_row, co_await registry_.change_once(std::move(row), actor, std::move(starting)));
   CO_CHECK(co_await runtime_.start(id));
-  CO_CHECK(co_await wait_ready(id));
+  CO_CHECK(co_await unless_ended(id, wait_ready(id)));
   slot.reset();
   Registry::Change ready = [](Sandbox& r, NewEvent&, TimePoint) -> Result<bool> {
     r.status = Status::ready;
@@ -139,8 +146,7 @@ Task<Result<Sandbox>> Lifecycle::bring_up(Sandbox row, ContainerSpec spec, Actor
   co_return co_await registry_.change_once(std::move(started_row), actor, std::move(ready));
 }
 
-// Waits for the agent, but not for one that can no longer come, nor for one that nobody wants any
-// more.
+// Waits for the agent, but not for one that can no longer come.
 Task<Result<void>> Lifecycle::wait_ready(SandboxId id) {
   const Patience patience(clock_, kGuestReadyDeadline);
   for (;;) {
@@ -151,11 +157,24 @@ Task<Result<void>> Lifecycle::wait_ready(SandboxId id) {
       co_return fail(Code::unavailable, "The container ended before it was ready.",
                      container ? container->detail : "gone");
     }
-    CO_TRY(row, co_await store_.get(id));
-    if (row.status != Status::starting) {
-      co_return fail(Code::conflict, "The sandbox was ended while it was being created.");
-    }
   }
+}
+
+template <class T>
+Task<Result<T>> Lifecycle::unless_ended(SandboxId id, Task<Result<T>> task) {
+  using namespace asio::experimental::awaitable_operators;
+  auto first = co_await (std::move(task) || wait_until_ended(id));
+  if (first.index() == 0) co_return std::get<0>(std::move(first));
+  co_return std::unexpected(std::get<1>(std::move(first)));
+}
+
+Task<Error> Lifecycle::wait_until_ended(SandboxId id) {
+  for (;;) {
+    co_await clock_.sleep(kEndedPoll);
+    const auto row = co_await store_.get(id);
+    if (row && row->status != Status::creating && row->status != Status::starting) break;
+  }
+  co_return Error{Code::conflict, "The sandbox was ended while it was being created.", {}};
 }
 
 Task<void> Lifecycle::give_up(SandboxId id, Error error, Actor actor) {

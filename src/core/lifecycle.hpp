@@ -63,6 +63,11 @@ class Lifecycle {
   Task<Result<Sandbox>> bring_up(Sandbox row, ContainerSpec spec, Actor actor);
   Task<Result<Sandbox>> wait_made(Sandbox row);
   Task<Result<void>> wait_ready(SandboxId id);
+  // Gives the task up when somebody has asked for the sandbox's end. Not for calls of the engine:
+  // they go on there, whoever waits.
+  template <class T>
+  Task<Result<T>> unless_ended(SandboxId id, Task<Result<T>> task);
+  Task<Error> wait_until_ended(SandboxId id);
   Task<void> give_up(SandboxId id, Error error, Actor actor);
 
   const CoreSettings& settings_;

@@ -20,7 +20,13 @@ void Loops::start() {
   tasks_.spawn("reconcile", reconcile_for_ever());
   tasks_.spawn("expiry", expire_for_ever());
   tasks_.spawn("watch", watch_for_ever());
-  tasks_.spawn("feed", feed_.watch_for_ever([this](const FeedItem& item) { notice(item); }));
+  tasks_.spawn("feed",
+               feed_.watch_for_ever(
+                   [this](const FeedItem& item) { notice(item); },
+                   [this] {
+                     log::warning("the feed of events had a gap; comparing everything instead");
+                     tasks_.spawn("reconcile", reconcile_and_log());
+                   }));
   tasks_.spawn("announce", hosts_.announce_for_ever());
   tasks_.spawn("caretaker", caretaker_.work_for_ever());
 }
@@ -78,26 +84,27 @@ Task<Result<void>> Loops::reconcile() {
       signals_.listen(row.id);
     }
   }
-  bool clean = true;
+  TimePoint clean_at = began;
   std::unordered_set<std::string> strangers;
   for (const Container& container : containers) {
     if (container.sandbox_id && active.contains(*container.sandbox_id)) continue;
-    CO_TRY(must_go, co_await look_at_unlisted(container, strangers));
-    if (must_go) clean = false;
+    CO_TRY(left_since, co_await look_at_unlisted(container, strangers));
+    if (left_since) clean_at = std::min(clean_at, *left_since);
   }
   strangers_ = std::move(strangers);
-  if (clean) CO_CHECK(co_await store_.note_clean(settings_.installation, began));
+  // An end is dated a moment before it is written down: what ended just now may have looked alive.
+  CO_CHECK(co_await store_.note_clean(settings_.installation, clean_at - kEndIsWrittenWithin));
   co_return co_await registry_.recount();
 }
 
-// A container whose row is final must go (true); one without a row is not ours to touch.
-Task<Result<bool>> Loops::look_at_unlisted(const Container& container,
-                                           std::unordered_set<std::string>& now) {
+// A container whose row is final must go: since when. One without a row is not ours to touch.
+Task<Result<std::optional<TimePoint>>> Loops::look_at_unlisted(
+    const Container& container, std::unordered_set<std::string>& now) {
   if (container.sandbox_id) {
     const auto row = co_await store_.get(*container.sandbox_id);
     if (row) {
       driver_.schedule(*container.sandbox_id, kReconcile);
-      co_return true;
+      co_return row->stopped_at;
     }
     if (row.error().code != Code::not_found) co_return std::unexpected(row.error());
   }
@@ -107,7 +114,7 @@ Task<Result<bool>> Loops::look_at_unlisted(const Container& container,
                  {{"container_id", container.container_id},
                   {"sandbox_id", container.sandbox_id ? container.sandbox_id->text() : ""}});
   }
-  co_return false;
+  co_return std::optional<TimePoint>();
 }
 
 Task<void> Loops::expire_for_ever() {

@@ -49,8 +49,8 @@ class Loops {
   void notice(const FeedItem& item);
   Task<Result<std::vector<SandboxId>>> list_due();
   Task<void> reconcile_and_log();
-  Task<Result<bool>> look_at_unlisted(const Container& container,
-                                      std::unordered_set<std::string>& now);
+  Task<Result<std::optional<TimePoint>>> look_at_unlisted(const Container& container,
+                                                          std::unordered_set<std::string>& now);
 
   const CoreSettings& settings_;
   Registry& registry_;

@@ -341,7 +341,8 @@ TEST_P(StoreContract, TheFeedHasEveryEventOnceInOrder) {
 
 TEST_P(StoreContract, AStrangeFeedCursorIsRefused) {
   insert(new_row());
-  for (const char* strange : {"odd", "99999999999", "99999999999-5", "-1", "1-", "."}) {
+  for (const char* strange : {"odd", "99999999999", "99999999999-5", "1.99999999999-5", "-1", "1-",
+                              ".", "1.1", "1.1-", "1.-1", "2.1-1"}) {
     const auto page = run_task(io_, store_->feed(strange, 3));
     ASSERT_FALSE(page) << strange;
     EXPECT_EQ(page.error().code, Code::invalid) << strange;

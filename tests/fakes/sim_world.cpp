@@ -1,5 +1,7 @@
 #include "fakes/sim_world.hpp"
 
+#include "base/limits.hpp"
+
 #include <algorithm>
 
 namespace matrx {
@@ -64,6 +66,7 @@ Task<Result<std::string>> SimRuntime::create(const ContainerSpec& spec) {
       at->second.id = id;
       at->second.installation = installation_;
       at->second.container_id = "container-" + std::to_string(++world_.created_count);
+      at->second.agent_is_mute = world_.chance(world_.faults.agent_is_mute);
       at->second.agent_works = !world_.chance(world_.faults.agent_never_ready);
     }
     return at->second.container_id;
@@ -162,6 +165,10 @@ Task<Result<ExecOutcome>> SimGuest::exec(const SandboxId& id, const ExecSpec& sp
 
 Task<Result<void>> SimGuest::shutdown(const SandboxId& id, milliseconds grace) {
   if (alive(id) == nullptr) co_return no_agent();
+  if (alive(id)->agent_is_mute) {
+    co_await clock_.sleep(grace + kGuestShutdownMargin);
+    co_return fail(Code::timeout, "The agent does not answer.");
+  }
   co_await clock_.sleep(std::min(grace, world_.delay()));
   world_.end_container(id, 0);
   co_return Result<void>();

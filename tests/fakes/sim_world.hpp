@@ -23,6 +23,7 @@ struct SimFaults {
   double storage_fails = 0;
   double storage_loses = 0;
   double agent_never_ready = 0;
+  double agent_is_mute = 0;
   milliseconds delay_max{0};  // of each call
   bool engine_down = false;
 };
@@ -34,6 +35,7 @@ struct SimContainer {
   ContainerState state = ContainerState::created;
   int exit_code = 0;
   bool agent_works = true;
+  bool agent_is_mute = false;    // hears that it has to end, and does not answer
   std::set<SignalKind> signals;  // that its programs want to send
 };
 

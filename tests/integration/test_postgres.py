@@ -59,6 +59,7 @@ def test_missing_and_wrong_schema(own, postgres):
     postgres.apply("migrations/002_create_events.sql", url)
     postgres.apply("migrations/003_create_coordination.sql", url)
     postgres.apply("migrations/004_note_what_is_forgotten.sql", url)
+    postgres.apply("migrations/005_keep_homes.sql", url)
     postgres.sql("DROP TABLE matrx_leases", url)
     assert "migrations/" in refused(one) and "matrx_leases" in refused(one)
     postgres.sql("INSERT INTO matrx_schema VALUES (99)", url)
@@ -95,8 +96,43 @@ def test_a_dump_from_another_server(own, database, postgres):
     follower = Follower(one)
     sandbox_id = one.create()["sandbox_id"]
     wait_for("events", lambda: "ready" in follower.types_of(sandbox_id), 5)
-    late = Follower(one, **{"Last-Event-ID": "999999999999-1"})
-    wait_for("the reset", lambda: ("reset", {}) in late.events, 5)
+    # Who followed the feed on the other server begins anew, from wherever that was.
+    for cursor in ("999999999999-1", "1.999999999999-1", "1.3-1"):
+        late = Follower(one, **{"Last-Event-ID": cursor})
+        wait_for("the reset", lambda: ("reset", {}) in late.events, 5)
+
+
+def test_values_that_nobody_can_read_are_refused_or_skipped(own, database, postgres):
+    one = own(**on(database)).start()
+    sandbox_id, other = one.create()["sandbox_id"], one.create()["sandbox_id"]
+    done = postgres.sql("UPDATE sandbox_instances SET expires_at = 'infinity'", database,
+                        check=False)
+    assert "sandbox_instances_times_are_moments" in done.stderr
+    deep = '{"a":' * 40 + "1" + "}" * 40
+    postgres.sql(f"UPDATE sandbox_instances SET config = '{deep}' "
+                 f"WHERE sandbox_id = '{sandbox_id}'", database)
+    assert [row["sandbox_id"] for row in one.rows()] == [other]
+    assert "cannot be read" in one.log()
+    assert one.run(other, "echo alive")["stdout"] == "alive\n"
+
+
+def test_migrations_of_a_registry_in_use(own, postgres):
+    """From the third version on, with what hands and time have left in it."""
+    postgres.sql("CREATE DATABASE older")
+    url = postgres.url.replace("/matrx?", "/older?")
+    for number in ("001_create_sandboxes", "002_create_events", "003_create_coordination"):
+        postgres.apply(f"migrations/{number}.sql", url)
+    postgres.sql("""INSERT INTO sandbox_instances (sandbox_id, user_id, status, hot_path, cold_path,
+        labels, ttl_seconds, expires_at, stopped_at, stop_reason, image, template_id, cpu,
+        memory_bytes, pids, installation) VALUES ('sbx-000000000001', 'u', 'stopped', '/h', '/c',
+        '{"a": 1, "b": null, "c": {"d": []}, "e": "x"}', 1, now(), now(), 'admin', 'i', 't', 1, 1,
+        1, 'inst-0')""", url)
+    for number in ("004_note_what_is_forgotten", "005_keep_homes"):
+        postgres.apply(f"migrations/{number}.sql", url)
+    one = own(**on(url)).start()
+    assert one.row("sbx-000000000001")["labels"] == {"a": "1", "b": "null", "c": '{"d": []}',
+                                                     "e": "x"}
+    assert one.row("sbx-000000000001")["storage_state"] == "none"
 
 
 def test_a_row_deleted_by_hand_frees_its_key(own, database, postgres):
@@ -109,6 +145,11 @@ def test_a_row_deleted_by_hand_frees_its_key(own, database, postgres):
     second = create()
     assert second != first and one.row(second)["status"] == "ready"
     assert create() == second
+    one.destroy(second, "?graceful=false")
+    postgres.sql("DELETE FROM sandbox_instances", database)
+    other = one.request("POST", "/sandboxes", json={"user_id": "user-2"},
+                        headers={"Idempotency-Key": "the-key"})
+    assert other.status_code == 201
 
 
 def test_words_of_a_row_are_not_in_the_log(own, database, postgres):
@@ -261,6 +302,7 @@ def test_a_restart_of_the_database_costs_no_request(own, database, postgres):
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: one.total(), range(32)))  # makes idle connections
     postgres.restart()
+    time.sleep(0.5)  # somebody who tried in between has others wait for a moment
     assert [one.request("GET", "/sandboxes").status_code for _ in range(8)] == [200] * 8
 
 

@@ -125,7 +125,8 @@ TEST_F(Bounds, ManyStopsWhoseAgentsAreMuteDoNotWaitForEachOther) {
   OrchestratorLife& life = begin_life(kSimInstallation);
   std::vector<SandboxId> ids;
   for (int i = 0; i < kSandboxes; ++i) {
-    ids.push_back(plant(Status::running, ContainerState::running, false));
+    ids.push_back(plant(Status::running, ContainerState::running, true));
+    world_.containers[ids.back()].agent_is_mute = true;
     Sandbox row = run_task(world_.rows.get(ids.back())).value();
     row.expires_at = world_.clock.now() + seconds(3);
     run_task(world_.rows.update(row, world_.clock.now(), {.type = "planted"})).value();
@@ -135,6 +136,31 @@ TEST_F(Bounds, ManyStopsWhoseAgentsAreMuteDoNotWaitForEachOther) {
     EXPECT_EQ(run_task(world_.rows.get(id)).value().status, Status::expired);
   }
   EXPECT_TRUE(world_.containers.empty());
+}
+
+TEST_F(Bounds, ACreateThatWaitsForOthersCanBeEnded) {
+  OrchestratorLife& life = begin_life(kSimInstallation);
+  world_.faults.agent_never_ready = 1;
+  constexpr int kCreates = 3 * static_cast<int>(kDockerCreatesAtOnceMax);
+  for (int i = 0; i < kCreates; ++i) {
+    auto create = [&]() -> Task<void> {
+      CreateSpec spec;
+      spec.user_id = "user";
+      EXPECT_FALSE(co_await life.core().create(std::move(spec), {"test"}));
+    };
+    life.spawn(create());
+  }
+  life.run_for(seconds(2));
+  std::vector<SandboxId> waiting;
+  for (const Sandbox& row : run_task(world_.rows.list({})).value().sandboxes) {
+    if (row.status == Status::creating) waiting.push_back(row.id);
+  }
+  ASSERT_EQ(waiting.size(), kCreates - kDockerCreatesAtOnceMax);
+  const auto made = world_.created_count;
+  const TimePoint began = world_.clock.now();
+  EXPECT_TRUE(life.await(life.core().destroy(waiting[0], true, StopReason::admin, {"t"})));
+  EXPECT_LE(world_.clock.now() - began, kDestroyMargin);
+  EXPECT_EQ(world_.created_count, made) << "a container was made for it all the same";
 }
 
 TEST_F(Bounds, AStopWrittenElsewhereDuringACreateIsCarriedOut) {

@@ -18,7 +18,8 @@ namespace matrx {
 namespace {
 
 constexpr int kShards = 20;
-constexpr int kSeedsDefault = 500;  // per shard
+constexpr auto kStopMargin = std::chrono::seconds(5);  // beyond the patience: docs/convergence.md
+constexpr int kSeedsDefault = 500;                     // per shard
 
 class Simulation {
  public:
@@ -75,6 +76,7 @@ class Simulation {
       world_.faults.store_loses = world_.chance(0.7) ? 0 : 0.05;
       world_.faults.storage_fails = world_.chance(0.6) ? 0 : 0.2;
       world_.faults.storage_loses = world_.chance(0.6) ? 0 : 0.2;
+      world_.faults.agent_is_mute = world_.chance(0.7) ? 0 : 0.3;
       world_.faults.agent_never_ready = world_.chance(0.8) ? 0 : 0.5;
       world_.faults.delay_max = milliseconds(world_.chance(0.8) ? 30 : 3000);
     }
@@ -272,6 +274,10 @@ class Simulation {
       const std::string what = row.id.text() + " is " + std::string(status_name(row.status));
       if (is_final(row.status)) {
         EXPECT_FALSE(exists) << what << " and has a container";
+      } else if (row.status == Status::shutting_down) {
+        // One whose time was over just now, and whose agent does not answer.
+        EXPECT_GT(row.stop_deadline_at.value_or(TimePoint()) + kStopMargin, world_.clock.now())
+            << what << ": stuck";
       } else {
         EXPECT_TRUE(is_usable(row.status)) << what << ": stuck";
         EXPECT_TRUE(exists && container->second.state == ContainerState::running)

@@ -14,16 +14,19 @@ export type Database = {
         Row: {
           forgotten_event_id: number
           forgotten_xid: unknown
+          generation: number
           only_row: boolean
         }
         Insert: {
           forgotten_event_id?: number
           forgotten_xid?: unknown
+          generation?: number
           only_row?: boolean
         }
         Update: {
           forgotten_event_id?: number
           forgotten_xid?: unknown
+          generation?: number
           only_row?: boolean
         }
         Relationships: []

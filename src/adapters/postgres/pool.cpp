@@ -18,29 +18,35 @@ class Pool::Dialer {
   Dialer(std::string url, Clock& clock) : url_(std::move(url)), clock_(clock) {}
   ~Dialer() { thread_.join(); }
 
-  Task<Result<std::unique_ptr<Connection>>> dial() {
-    const Executor executor = co_await asio::this_coro::executor;
-    for (;;) {
-      if (shared_->made) {
-        auto connection = std::move(shared_->made);
-        if (!connection->is_usable()) continue;
-        co_return connection;
-      }
-      if (clock_.uptime() < shared_->closed_until) co_return std::unexpected(shared_->error);
-      if (!shared_->dialing) begin(executor);
-      const auto failures = shared_->failures;
-      co_await shared_->news.wait(kDatabaseDeadline);
-      if (shared_->failures != failures) co_return std::unexpected(shared_->error);
-    }
+  std::unique_ptr<Connection> take_made() {
+    auto made = std::move(shared_->made);
+    return made && made->is_usable() ? std::move(made) : nullptr;
+  }
+
+  // Returns when there may be a connection: one was made, or one came back (notify). The error of
+  // a try that failed.
+  Task<Result<void>> wait() {
+    if (clock_.uptime() < shared_->closed_until) co_return std::unexpected(shared_->error);
+    if (!shared_->dialing) begin(co_await asio::this_coro::executor);
+    const auto failures = shared_->failures;
+    co_await shared_->news.wait(kDatabaseDeadline);
+    if (shared_->failures != failures) co_return std::unexpected(shared_->error);
+    co_return Result<void>();
+  }
+
+  void notify() { shared_->news.notify(); }
+  void drop_made_before(milliseconds moment) {
+    if (shared_->made_at <= moment) shared_->made.reset();
   }
 
  private:
   struct Shared {
     bool dialing = false;
     std::unique_ptr<Connection> made;  // and nobody has taken it yet
+    milliseconds made_at{0};           // of the clock's uptime, as all of these
     Error error;
     std::uint64_t failures = 0;
-    milliseconds closed_until{0};  // of the clock's uptime
+    milliseconds closed_until{0};
     milliseconds pause{0};
     Notice news;
   };
@@ -67,6 +73,7 @@ class Pool::Dialer {
     if (answer) {
       shared.made = *std::move(answer);
       shared.made->attach(executor);
+      shared.made_at = now;
       shared.pause = milliseconds(0);
     } else {
       shared.error = answer.error();
@@ -88,23 +95,27 @@ class Pool::Dialer {
 class Pool::Loan {
  public:
   Loan(Pool& pool, std::unique_ptr<Connection> connection)
-      : pool_(pool), connection_(std::move(connection)) {}
+      : pool_(pool),
+        connection_(std::move(connection)),
+        asked_(pool.asked_at_.insert(pool.clock_.uptime())) {}
   Loan(const Loan&) = delete;
   Loan& operator=(const Loan&) = delete;
   ~Loan() {
+    const milliseconds asked_at = *asked_;
+    pool_.asked_at_.erase(asked_);
     if (connection_->is_usable()) {
-      pool_.idle_.push_back(std::move(connection_));
+      pool_.idle_.push_back({std::move(connection_), pool_.clock_.uptime()});
     } else {
-      // Where one has fallen silent, the others have probably done so, too: each of them would
-      // cost a deadline before it is noticed.
-      pool_.idle_.clear();
+      pool_.distrust_before(asked_at);
     }
+    pool_.dialer_->notify();
   }
   Connection& connection() { return *connection_; }
 
  private:
   Pool& pool_;
   std::unique_ptr<Connection> connection_;
+  std::multiset<milliseconds>::iterator asked_;
 };
 
 Pool::Pool(std::string url, std::size_t connections_max, Clock& clock)
@@ -123,20 +134,41 @@ Task<Result<Rows>> Pool::run(std::string sql, Params params) {
 
 Task<Result<Rows>> Pool::run_without_deadline(std::string sql, Params params) {
   const auto slot = co_await slots_.take();
-  std::unique_ptr<Connection> connection;
-  while (!idle_.empty() && !connection) {
-    connection = std::move(idle_.back());
-    idle_.pop_back();
-    if (!connection->is_usable()) connection.reset();  // closed by the server while it was idle
-  }
-  if (!connection) {
-    CO_TRY(fresh, co_await connect());
-    connection = std::move(fresh);
-  }
+  CO_TRY(connection, co_await borrow());
   Loan loan(*this, std::move(connection));
   co_return co_await loan.connection().query(std::move(sql), std::move(params));
 }
 
-Task<Result<std::unique_ptr<Connection>>> Pool::connect() { return dialer_->dial(); }
+Task<Result<std::unique_ptr<Connection>>> Pool::borrow() {
+  for (;;) {
+    if (auto idle = take_idle()) co_return idle;
+    if (auto made = dialer_->take_made()) co_return made;
+    CO_CHECK(co_await dialer_->wait());
+  }
+}
+
+std::unique_ptr<Connection> Pool::take_idle() {
+  const bool is_silent =
+      !asked_at_.empty() && clock_.uptime() - *asked_at_.begin() > kDatabaseSilence;
+  if (is_silent) distrust_before(*asked_at_.begin());
+  while (!idle_.empty()) {
+    auto connection = std::move(idle_.back().connection);
+    idle_.pop_back();
+    if (connection->is_usable()) return connection;  // not closed by the server meanwhile
+  }
+  return nullptr;
+}
+
+void Pool::distrust_before(milliseconds moment) {
+  std::erase_if(idle_, [&](const Idle& idle) { return idle.answered_at <= moment; });
+  dialer_->drop_made_before(moment);
+}
+
+Task<Result<std::unique_ptr<Connection>>> Pool::connect() {
+  for (;;) {
+    if (auto made = dialer_->take_made()) co_return made;
+    CO_CHECK(co_await dialer_->wait());
+  }
+}
 
 }  // namespace matrx::postgres

@@ -82,9 +82,6 @@ Task<Result<std::optional<Inserted>>> PostgresStore::insert_once(const Sandbox& 
                                   std::move(wanted)));
   const auto id = made.size() > 0 ? SandboxId::parse(made.text(0, 0)) : std::nullopt;
   if (!id) co_return std::optional<Inserted>();
-  if (made.text(0, 1) != key.fingerprint) {
-    co_return fail(Code::conflict, "This idempotency key was used for another request.");
-  }
   auto row = co_await get(*id);
   if (!row && row.error().code == Code::not_found) {
     // Somebody deleted the row by hand: the claim is worth nothing any more.
@@ -97,6 +94,9 @@ Task<Result<std::optional<Inserted>>> PostgresStore::insert_once(const Sandbox& 
     co_return std::optional<Inserted>();
   }
   if (!row) co_return std::unexpected(row.error());
+  if (made.text(0, 1) != key.fingerprint) {
+    co_return fail(Code::conflict, "This idempotency key was used for another request.");
+  }
   co_return std::optional<Inserted>({*std::move(row), false});
 }
 

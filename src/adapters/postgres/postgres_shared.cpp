@@ -20,18 +20,26 @@ constexpr const char* kActive =
 // Where a reader of the feed stands: the transaction and the event after which to go on. Event ids
 // alone are no order: a smaller one may be committed later. Transactions below the snapshot's xmin
 // have all ended, so nothing can appear any more among what is shown of them.
+// The generation changes where the order begins anew: after a restore, after a truncation.
 struct FeedCursor {
+  std::int64_t generation = 0;
   std::uint64_t transaction = 0;
   std::int64_t event_id = 0;
 
   static std::optional<FeedCursor> parse(const std::string& text) {
     FeedCursor cursor;
-    const char* const end = text.data() + text.size();
-    const auto [dash, ec] = std::from_chars(text.data(), end, cursor.transaction);
-    if (ec != std::errc() || dash == end || *dash != '-') return std::nullopt;
-    const auto [stopped, ec2] = std::from_chars(dash + 1, end, cursor.event_id);
-    if (ec2 != std::errc() || stopped != end || cursor.event_id < 0) return std::nullopt;
-    return cursor;
+    const char* at = text.data();
+    const char* const end = at + text.size();
+    const auto number = [&](auto& into, char behind) {
+      const auto [stopped, ec] = std::from_chars(at, end, into);
+      const bool is_last = stopped == end;
+      const bool ended = behind == '\0' ? is_last : !is_last && *stopped == behind;
+      if (!is_last) at = stopped + 1;
+      return ec == std::errc() && ended;
+    };
+    const bool read = number(cursor.generation, '.') && number(cursor.transaction, '-') &&
+                      number(cursor.event_id, '\0');
+    return read && cursor.event_id >= 0 ? std::optional(cursor) : std::nullopt;
   }
 };
 
@@ -39,16 +47,17 @@ struct FeedCursor {
 
 Task<Result<FeedPage>> PostgresStore::feed(std::string after, int limit) {
   if (after.empty()) {
-    CO_TRY(end, co_await pool_.run("SELECT pg_snapshot_xmin(pg_current_snapshot())::text || '-0'"));
+    CO_TRY(end, co_await pool_.run("SELECT (SELECT generation FROM matrx_feed) || '.' || "
+                                   "pg_snapshot_xmin(pg_current_snapshot())::text || '-0'"));
     co_return FeedPage{.items = {}, .cursor = end.text(0, 0)};
   }
   const auto cursor = FeedCursor::parse(after);
   if (!cursor) co_return fail(Code::invalid, "The cursor is not one of this feed.");
   static const std::string sql = fmt::format(
-      "WITH now AS (SELECT pg_current_snapshot() AS snapshot) "
-      "SELECT $1::text::xid8 <= pg_snapshot_xmax(now.snapshot) AND ($1::text::xid8, $2::bigint) >= "
-      "(SELECT forgotten_xid, forgotten_event_id FROM matrx_feed), e.xid::text || '-' || "
-      "e.event_id, "
+      "WITH now AS (SELECT pg_current_snapshot() AS snapshot, * FROM matrx_feed) "
+      "SELECT now.generation = $4::bigint AND $1::text::xid8 <= pg_snapshot_xmax(now.snapshot) AND "
+      "($1::text::xid8, $2::bigint) >= (now.forgotten_xid, now.forgotten_event_id), "
+      "now.generation || '.' || e.xid::text || '-' || e.event_id, "
       "s.installation, e.event_id, e.sandbox_id, {}, e.type, e.status, e.actor, e.detail "
       "FROM now LEFT JOIN (sandbox_events e JOIN sandbox_instances s USING (sandbox_id)) ON "
       "(e.xid, e.event_id) > ($1::text::xid8, $2::bigint) AND "
@@ -56,9 +65,11 @@ Task<Result<FeedPage>> PostgresStore::feed(std::string after, int limit) {
       postgres::ms_of("e.at"));
   Params params;
   params.add(std::to_string(cursor->transaction)).add(cursor->event_id).add(std::int64_t{limit});
+  params.add(cursor->generation);
   CO_TRY(rows, co_await pool_.run(sql, std::move(params)));
-  // From before the database was restored elsewhere (its transactions are yet to come), or from
-  // before what has been forgotten.
+  if (rows.size() == 0) {
+    co_return fail(Code::unavailable, "The table matrx_feed is empty; it has one row.");
+  }
   if (!rows.flag(0, 0)) {
     co_return fail(Code::invalid, "The cursor is not one of this feed, or too old.");
   }
@@ -161,12 +172,12 @@ Task<Result<int>> PostgresStore::prune(TimePoint ended_before, TimePoint unclean
                  "created_at <= now() - make_interval(hours => {})), "
                  "gone AS (DELETE FROM sandbox_instances WHERE sandbox_id IN "
                  "(SELECT sandbox_id FROM sandbox_instances s WHERE "
-                 "stopped_at < $1::timestamptz AND NOT ({}) AND "
+                 "stopped_at < $1::timestamptz AND status IN ('stopped', 'failed', 'expired') AND "
                  "(stopped_at < $3::timestamptz OR EXISTS (SELECT FROM matrx_hosts "
                  "h WHERE h.installation = s.installation AND "
                  "h.clean_at > s.stopped_at) AND storage_state <> 'pending') ORDER BY stopped_at "
                  "LIMIT $2::bigint) RETURNING 1) SELECT count(*) FROM gone",
-                 kIdempotencyWindow.count(), kActive),
+                 kIdempotencyWindow.count()),
              std::move(params)));
   co_return static_cast<int>(rows.integer(0, 0));
 }

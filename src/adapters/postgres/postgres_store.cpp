@@ -128,9 +128,9 @@ Task<Result<SandboxPage>> PostgresStore::list(ListQuery query) {
                                               "created_at DESC, sandbox_id DESC LIMIT ${}::bigint",
                                               kSandboxColumns, where.text(), limit),
                                   where.params()));
-  CO_TRY(sandboxes, postgres::read_sandboxes(rows));
-  if (sandboxes.size() > static_cast<std::size_t>(query.limit)) {
-    sandboxes.pop_back();
+  std::vector<Sandbox> sandboxes = postgres::read_sandboxes(rows);
+  if (rows.size() > query.limit && !sandboxes.empty()) {
+    if (sandboxes.size() > static_cast<std::size_t>(query.limit)) sandboxes.pop_back();
     page.next_cursor = PageCursor::at(sandboxes.back()).text();
   }
   page.sandboxes = std::move(sandboxes);

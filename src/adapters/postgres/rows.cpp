@@ -1,5 +1,6 @@
 #include "adapters/postgres/rows.hpp"
 
+#include "base/log.hpp"
 #include "wire/json.hpp"
 
 namespace matrx::postgres {
@@ -105,12 +106,17 @@ Result<Sandbox> read_sandbox(const Rows& rows, int row) {
   return sandbox;
 }
 
-Result<std::vector<Sandbox>> read_sandboxes(const Rows& rows) {
+std::vector<Sandbox> read_sandboxes(const Rows& rows) {
   std::vector<Sandbox> all;
   all.reserve(static_cast<std::size_t>(rows.size()));
   for (int row = 0; row < rows.size(); ++row) {
-    TRY(sandbox, read_sandbox(rows, row));
-    all.push_back(std::move(sandbox));
+    auto sandbox = read_sandbox(rows, row);
+    if (sandbox) {
+      all.push_back(*std::move(sandbox));
+    } else {
+      // Somebody wrote into it by hand. The others go on.
+      log::error(sandbox.error().message, {{"internal", sandbox.error().internal}});
+    }
   }
   return all;
 }

@@ -22,7 +22,8 @@ std::string ms_of(const char* column);
 
 // internal: the row holds something that we never write.
 Result<Sandbox> read_sandbox(const Rows& rows, int row);
-Result<std::vector<Sandbox>> read_sandboxes(const Rows& rows);
+// Those that can be read; the others are logged.
+std::vector<Sandbox> read_sandboxes(const Rows& rows);
 
 // From that column on: event_id, sandbox_id, at in ms, type, status, actor, detail.
 SandboxEvent read_event(const Rows& rows, int row, int first_column);
