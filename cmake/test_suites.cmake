@@ -39,4 +39,6 @@ endif()
 
 test_program(storage_contract_test contract
   SOURCES ${CMAKE_SOURCE_DIR}/tests/contract/storage_contract_test.cpp
-  LIBS matrx_adapters_localdisk)
+  LIBS matrx_adapters_localdisk matrx_adapters_rclone
+  FILTER "-*/S3")
+test_on_s3(storage_contract_test "*/S3")

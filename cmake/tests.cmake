@@ -26,8 +26,15 @@ function(test_on_postgres name filter)
   set_tests_properties(${name}_postgres PROPERTIES LABELS contract TIMEOUT 300)
 endfunction()
 
+# test_on_s3(<program> <filter>): the same with an object store, which runs in a container.
+function(test_on_s3 name filter)
+  add_test(NAME ${name}_s3
+    COMMAND ${CMAKE_SOURCE_DIR}/tools/with-s3.sh $<TARGET_FILE:${name}> --gtest_filter=${filter})
+  set_tests_properties(${name}_s3 PROPERTIES LABELS docker TIMEOUT 300)
+endfunction()
+
 foreach(folder base async model wire http core api agent adapters/homes adapters/sqlite
-        adapters/postgres adapters/docker adapters/guest apps/orchestrator)
+        adapters/postgres adapters/rclone adapters/docker adapters/guest apps/orchestrator)
   string(REPLACE "/" "_" name ${folder})
   file(GLOB tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${folder}/*_test.cpp)
   test_program(${name}_test unit SOURCES ${tests} LIBS matrx_${name})

@@ -1,9 +1,13 @@
 #include "base/files.hpp"
 
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -28,12 +32,14 @@ class Descriptor {
   int number_;
 };
 
-bool write_all(int to, const std::string& text) {
-  for (std::size_t done = 0; done < text.size();) {
-    const ssize_t written = ::write(to, text.data() + done, text.size() - done);
+constexpr std::size_t kCopyBytes = 256 * 1024;
+
+bool write_all(int to, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t written = ::write(to, text.data(), text.size());
     if (written < 0 && errno == EINTR) continue;
     if (written <= 0) return false;
-    done += static_cast<std::size_t>(written);
+    text.remove_prefix(static_cast<std::size_t>(written));
   }
   return true;
 }
@@ -48,6 +54,47 @@ std::unexpected<Error> file_error(const std::string& doing) {
   }
   if (why == ENOENT) return fail(Code::not_found, "There is no such file.", std::move(internal));
   return fail(Code::unavailable, "The disk does not work.", std::move(internal));
+}
+
+int open_beneath(int folder, const std::string& path, int flags, unsigned mode) {
+  open_how how{};
+  how.flags = static_cast<std::uint64_t>(flags) | O_CLOEXEC | O_NOFOLLOW;
+  how.mode = mode;
+  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
+  for (;;) {
+    const long opened = ::syscall(SYS_openat2, folder, path.c_str(), &how, sizeof how);
+    // The kernel asks for another try where somebody was moving folders about.
+    if (opened < 0 && (errno == EINTR || errno == EAGAIN)) continue;
+    return static_cast<int>(opened);
+  }
+}
+
+Result<int> open_regular_file(const std::string& folder, const std::string& path) {
+  const Descriptor root(::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!root) return file_error("open " + folder);
+  const int opened = open_beneath(root.get(), path, O_RDONLY | O_NONBLOCK);
+  struct stat info{};
+  if (opened >= 0 && ::fstat(opened, &info) == 0 && S_ISREG(info.st_mode)) return opened;
+  if (opened >= 0) ::close(opened);
+  return fail(Code::not_found, "There is no such file.", folder + "/" + path);
+}
+
+Result<void> copy_bytes(int from, int to, const std::function<void(std::string_view)>& see) {
+  struct stat info{};
+  if (::fstat(from, &info) != 0) return file_error("stat");
+  static thread_local std::array<char, kCopyBytes> buffer;
+  for (std::int64_t left = info.st_size; left > 0;) {
+    const auto wanted = std::min<std::int64_t>(left, kCopyBytes);
+    const ssize_t count = ::read(from, buffer.data(), static_cast<std::size_t>(wanted));
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return file_error("read");
+    if (count == 0) return {};  // it has become shorter
+    const std::string_view piece(buffer.data(), static_cast<std::size_t>(count));
+    if (see) see(piece);
+    if (!write_all(to, piece)) return file_error("write");
+    left -= count;
+  }
+  return {};
 }
 
 Result<void> replace_file(const std::string& path, const std::string& text) {

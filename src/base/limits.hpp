@@ -102,6 +102,16 @@ inline constexpr std::size_t kSyncsAtOnceMax = 8;     // more wait
 inline constexpr std::size_t kNodesInlineMax = 2000;  // a plan over more is made on another thread
 inline constexpr std::size_t kManifestBytesMax = 256 * 1024 * 1024;  // about a million nodes
 
+// --- Object store, through rclone ----------------------------------------------------------------
+inline constexpr std::size_t kRcloneConnectionsMax = 16;
+inline constexpr auto kRcloneStartDeadline = 10s;
+inline constexpr auto kObjectCallDeadline = 60s;   // one small call
+inline constexpr auto kObjectListDeadline = 5min;  // a listing; a million objects take under 1 min
+inline constexpr auto kObjectBatchDeadline = 20min;  // one batch of staged files, a whole home down
+inline constexpr std::size_t kStagedFilesMax = 4000;
+inline constexpr std::int64_t kStagedBytesMax = 512LL * 1024 * 1024;  // and one file more
+inline constexpr int kObjectTransfers = 16;                           // at once, of one batch
+
 // --- Several orchestrators, live feed -----------------------------------------------------------
 inline constexpr auto kAnnounceInterval = 10s;   // "I am alive", to the others
 inline constexpr auto kHostSilentAfter = 60s;    // six of them missed: it may be gone

@@ -4,11 +4,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 
 #include "adapters/localdisk/local_disk_storage.hpp"
+#include "adapters/rclone/rclone_storage.hpp"
 #include "fakes/run_task.hpp"
 
 namespace matrx {
@@ -16,16 +18,29 @@ namespace {
 
 namespace fs = std::filesystem;
 
-class StorageContract : public testing::Test {
+struct Kind {
+  const char* name;
+  std::function<std::unique_ptr<Storage>(const fs::path& root)> make;
+};
+
+void PrintTo(const Kind& kind, std::ostream* out) { *out << kind.name; }
+
+class StorageContract : public testing::TestWithParam<Kind> {
  protected:
   StorageContract() {
     std::string name = (fs::temp_directory_path() / "matrx-storage-XXXXXX").string();
     root_ = ::mkdtemp(name.data());
     fs::create_directories(home());
-    storage_ = std::make_unique<LocalDiskStorage>((root_ / "storage").string());
-    EXPECT_TRUE(run_task(io_, storage_->open()));
   }
   ~StorageContract() override { fs::remove_all(root_); }
+  void SetUp() override {
+    storage_ = GetParam().make(root_);
+    ASSERT_TRUE(run_task(io_, storage_->open()));
+    for (const StoragePlace& place : {kHot, kCold, kOther}) {
+      ASSERT_TRUE(run_task(io_, storage_->remove_all(place)));
+    }
+  }
+  void TearDown() override { storage_.reset(); }
 
   fs::path home() const { return root_ / "home"; }
   void write(const std::string& path, const std::string& text) {
@@ -53,7 +68,43 @@ class StorageContract : public testing::Test {
   std::unique_ptr<Storage> storage_;
 };
 
-TEST_F(StorageContract, GivesBackWhatItWasGiven) {
+std::unique_ptr<Storage> make_local(const fs::path& root) {
+  return std::make_unique<LocalDiskStorage>((root / "storage").string());
+}
+
+SystemClock kClock;
+
+// A daemon of its own for each, as a start of the orchestrator has.
+class OwnRclone : public RcloneStorage {
+ public:
+  OwnRclone(std::unique_ptr<rclone::Daemon> daemon, const std::string& bucket,
+            const std::string& endpoint, const std::string& staging)
+      : RcloneStorage(*daemon, bucket, endpoint, staging), daemon_(std::move(daemon)) {}
+
+ private:
+  std::unique_ptr<rclone::Daemon> daemon_;
+};
+
+// tools/with-s3.sh starts the server.
+std::unique_ptr<Storage> make_s3(const fs::path& root) {
+  const char* endpoint = std::getenv("MATRX_TEST_S3_ENDPOINT");
+  const char* bucket = std::getenv("MATRX_TEST_S3_BUCKET");
+  if (endpoint == nullptr || bucket == nullptr) {
+    throw std::runtime_error("run this by tools/with-s3.sh");
+  }
+  auto daemon = std::make_unique<rclone::Daemon>(
+      rclone::DaemonSettings{
+          .folder = (root / "rclone").string(), .region = "us-east-1", .endpoint = endpoint},
+      kClock);
+  return std::make_unique<OwnRclone>(std::move(daemon), bucket, endpoint,
+                                     (root / "staging").string());
+}
+
+INSTANTIATE_TEST_SUITE_P(Storages, StorageContract,
+                         testing::Values(Kind{"LocalDisk", make_local}, Kind{"S3", make_s3}),
+                         [](const auto& info) { return std::string(info.param.name); });
+
+TEST_P(StorageContract, GivesBackWhatItWasGiven) {
   const std::string large(3'000'000, 'x');
   write("a/b", "text");
   write("line\nbreak \xFF", large);
@@ -72,7 +123,7 @@ TEST_F(StorageContract, GivesBackWhatItWasGiven) {
   EXPECT_EQ(fs::file_size(other / "empty"), 0U);
 }
 
-TEST_F(StorageContract, ATagChangesWithTheContent) {
+TEST_P(StorageContract, ATagChangesWithTheContent) {
   write("a", "one");
   const auto first = store({"a"});
   write("a", "two");  // as long as before
@@ -81,7 +132,7 @@ TEST_F(StorageContract, ATagChangesWithTheContent) {
   EXPECT_EQ(list().at("a").tag, second.at("a"));
 }
 
-TEST_F(StorageContract, PlacesAreApart) {
+TEST_P(StorageContract, PlacesAreApart) {
   write("a", "x");
   store({"a"});
   EXPECT_TRUE(list(kCold).empty());
@@ -92,7 +143,7 @@ TEST_F(StorageContract, PlacesAreApart) {
   EXPECT_EQ(list().size(), 1U);
 }
 
-TEST_F(StorageContract, NoPathLeadsOut) {
+TEST_P(StorageContract, NoPathLeadsOut) {
   write("a", "x");
   for (const std::string path : {"../a", "/etc/passwd", "a/../../b", "", "a//b", "."}) {
     EXPECT_EQ(run_task(io_, storage_->read(kHot, path, 0, 10)).error().code, Code::invalid);
@@ -107,7 +158,7 @@ TEST_F(StorageContract, NoPathLeadsOut) {
   }
 }
 
-TEST_F(StorageContract, WhatIsNoFileAnyMoreIsLeftOut) {
+TEST_P(StorageContract, WhatIsNoFileAnyMoreIsLeftOut) {
   std::ofstream(root_ / "secret") << "s";
   fs::create_directories(home() / "folder");
   fs::create_symlink("../secret", home() / "link");
@@ -120,7 +171,7 @@ TEST_F(StorageContract, WhatIsNoFileAnyMoreIsLeftOut) {
   EXPECT_TRUE(list().contains("file"));
 }
 
-TEST_F(StorageContract, CopiesAndRemoves) {
+TEST_P(StorageContract, CopiesAndRemoves) {
   write("d/a", "x");
   write("d/b", "y");
   store({"d/a", "d/b"});
@@ -137,7 +188,7 @@ TEST_F(StorageContract, CopiesAndRemoves) {
   EXPECT_EQ(list().at("d").size_bytes, 10);
 }
 
-TEST_F(StorageContract, ReadsPieces) {
+TEST_P(StorageContract, ReadsPieces) {
   write("a", "0123456789");
   store({"a"});
   const auto read = [&](std::int64_t offset, std::size_t bytes) {
@@ -149,7 +200,48 @@ TEST_F(StorageContract, ReadsPieces) {
   EXPECT_EQ(run_task(io_, storage_->read(kHot, "b", 0, 1)).error().code, Code::not_found);
 }
 
-TEST_F(StorageContract, KeepsAManifestBesideTheObjects) {
+TEST_P(StorageContract, KeepsOddNames) {
+  const std::vector<std::string> odd = {
+      "line\nbreak",  "tab\t",        "blank ",   " blank",    "dots...",  "q\xE2\x80\x9Bq",
+      "\xE2\x80\x9B", "back\\slash",  "=mx=mine", "e\xCC\x81", "\xC3\xA9", "folder\n/in it",
+      "a%20b",        "star*?[x]{y}", "\xFF",     "100%",      "#hash",    "+plus",
+      "quote'\"",     "-dash",        "~tilde"};
+  for (const auto& path : odd) write(path, "content of " + path);
+  ASSERT_EQ(store(odd).size(), odd.size());
+  ASSERT_EQ(list().size(), odd.size());
+  const fs::path other = root_ / "other";
+  ASSERT_TRUE(run_task(io_, storage_->fetch(kHot, odd, other.string())));
+  for (const auto& path : odd) {
+    EXPECT_EQ(read_file(other / path), "content of " + path);
+    EXPECT_EQ(run_task(io_, storage_->read(kHot, path, 0, 100)).value(), "content of " + path);
+  }
+  std::size_t files = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(other)) {
+    files += entry.is_regular_file() ? 1 : 0;
+  }
+  EXPECT_EQ(files, odd.size()) << "something else came along";
+  ASSERT_TRUE(run_task(io_, storage_->remove(kHot, odd)));
+  EXPECT_TRUE(list().empty());
+}
+
+TEST_P(StorageContract, ManyAtOnce) {
+  std::vector<std::string> paths;
+  for (int i = 0; i < 300; ++i) {
+    paths.push_back("d" + std::to_string(i % 7) + "/f" + std::to_string(i));
+    write(paths.back(), std::to_string(i));
+  }
+  ASSERT_EQ(store(paths).size(), paths.size());
+  EXPECT_EQ(run_task(io_, storage_->usage(kHot)).value().total_objects, 300);
+  const fs::path other = root_ / "other";
+  ASSERT_TRUE(run_task(io_, storage_->fetch(kHot, paths, other.string())));
+  for (int i = 0; i < 300; ++i) {
+    EXPECT_EQ(read_file(other / paths[static_cast<std::size_t>(i)]), std::to_string(i));
+  }
+  EXPECT_EQ(run_task(io_, storage_->remove_all(kHot)).value(), 300);
+  EXPECT_TRUE(list().empty());
+}
+
+TEST_P(StorageContract, KeepsAManifestBesideTheObjects) {
   EXPECT_FALSE(run_task(io_, storage_->read_manifest("user-1")).value().has_value());
   const HomeTree one{{"a", {.mode = 0600}}};
   const HomeTree two{{"b", {.kind = NodeKind::link, .target = "a"}}, {"c", {.mode = 0755}}};

@@ -25,13 +25,42 @@ SHOW = ("sudo find . -mindepth 1 -printf '%y %m %U:%G %T@ %p -> %l\\n' | sort; "
         "sudo find . -type f -print0 | sort -z | sudo xargs -0 sha256sum -z | tr '\\0' '\\n'")
 
 
+@pytest.fixture(params=["local disk", "S3"])
+def kept(request, own):
+    """Makes orchestrators that keep homes on the local disk, or in a bucket of their own."""
+    def make(**settings):
+        bucket = {}
+        if request.param == "S3":
+            s3 = request.getfixturevalue("s3")
+            make.s3, make.bucket = s3, s3.new_bucket()
+            bucket = s3.settings(make.bucket)
+        make.one = own(**bucket, **settings).start()
+        return make.one
+
+    def stored(user="user-1"):
+        """What the storage has, as somebody else sees it: an S3 client, or the files."""
+        if request.param == "S3":
+            client, found = make.s3.client(), {}
+            prefix = f"users/{user}/hot/"
+            for key in make.s3.keys(make.bucket, prefix):
+                body = client.get_object(Bucket=make.bucket, Key=key)["Body"].read()
+                found[key.removeprefix(prefix)] = body
+            return found
+        folder = make.one.data / f"data/storage/users/{user}/hot"
+        return {str(path.relative_to(folder)): path.read_bytes()
+                for path in folder.rglob("*") if path.is_file()}
+
+    make.stored = stored
+    return make
+
+
 def homes(one):
     folder = one.data / "data/homes"
     return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
 
 
-def test_a_home_comes_back_as_it_was(own):
-    one = own().start()
+def test_a_home_comes_back_as_it_was(kept):
+    one = kept()
     first = one.create()["sandbox_id"]
     assert one.run(first, FILL)["exit_code"] == 0
     before = one.run(first, "rm -rf left.tmp __pycache__; touch -d '2004-04-04 UTC' .; " + SHOW)
@@ -62,19 +91,17 @@ def test_what_is_not_kept(own):
     assert one.run(second, "find . -mindepth 1 | sort")["stdout"] == "./a\n./y\n"
 
 
-def test_a_checkpoint_survives_the_loss_of_host_and_home(own):
-    one = own(MATRX_HOT_SYNC_INTERVAL_SECONDS="1").start()
+def test_a_checkpoint_survives_the_loss_of_host_and_home(kept):
+    one = kept(MATRX_HOT_SYNC_INTERVAL_SECONDS="1")
     first = one.create()["sandbox_id"]
     one.run(first, "echo work >file")
-    stored = one.data / "data/storage/users/user-1/hot/file"
-    wait_for("a checkpoint", stored.exists)
-    assert stored.read_text() == "work\n"
+    wait_for("a checkpoint", lambda: kept.stored() == {"file": b"work\n"})
     one.run(first, "rm file; echo more >other")
-    wait_for("the next", lambda: not stored.exists() and stored.with_name("other").exists())
+    wait_for("the next", lambda: kept.stored() == {"other": b"more\n"})
 
 
-def test_two_sandboxes_of_one_user_lose_nothing(own):
-    one = own().start()
+def test_two_sandboxes_of_one_user_lose_nothing(kept):
+    one = kept()
     a, b = one.create()["sandbox_id"], one.create()["sandbox_id"]
     one.run(a, "echo from a >file; echo a >only-a")
     one.run(b, "echo from b >file; echo b >only-b")
@@ -86,8 +113,8 @@ def test_two_sandboxes_of_one_user_lose_nothing(own):
         "==> only-a <==\na", "==> only-b <==\nb\n"]
 
 
-def test_a_container_that_dies_loses_nothing(own):
-    one = own().start()
+def test_a_container_that_dies_loses_nothing(kept):
+    one = kept()
     first = one.create()["sandbox_id"]
     one.run(first, "echo work >file")
     one.docker("kill", "matrx-" + first)
@@ -97,8 +124,8 @@ def test_a_container_that_dies_loses_nothing(own):
     assert one.run(second, "cat file")["stdout"] == "work\n"
 
 
-def test_an_orchestrator_that_dies_loses_nothing(own):
-    one = own().start()
+def test_an_orchestrator_that_dies_loses_nothing(kept):
+    one = kept()
     first = one.create()["sandbox_id"]
     one.run(first, "echo work >file")
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
@@ -158,14 +185,13 @@ while time.time() < until:
 """
 
 
-def test_a_hostile_home_gets_nothing_of_the_host(own):
-    one = own(MATRX_HOT_SYNC_INTERVAL_SECONDS="1").start()
+def test_a_hostile_home_gets_nothing_of_the_host(kept):
+    one = kept(MATRX_HOT_SYNC_INTERVAL_SECONDS="1")
     first = one.create()["sandbox_id"]
     one.run(first, "cat >/tmp/hostile.py", stdin=HOSTILE)
     one.run(first, "python3 /tmp/hostile.py", timeout=60)
     one.destroy(first)
     assert one.row(first)["storage_state"] == "saved"
-    stored = one.data / "data/storage/users/user-1"
-    text = b"".join(path.read_bytes() for path in stored.rglob("*") if path.is_file())
+    text = b"".join(kept.stored().values())
     assert pathlib.Path("/etc/passwd").read_bytes().split(b"\n")[0] not in text
     assert one.request("GET", "/health").status_code == 200

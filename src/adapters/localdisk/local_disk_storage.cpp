@@ -68,7 +68,7 @@ Task<Result<Storage::Tags>> LocalDiskStorage::store(StoragePlace place, std::str
   auto work = [files, from = std::move(from_folder), paths = std::move(paths)]() -> Result<Tags> {
     Tags tags;
     for (const auto& path : paths) {
-      const auto source = ObjectFiles::open_file(from, path);
+      const auto source = open_regular_file(from, path);
       if (!source && source.error().code == Code::not_found) continue;
       if (!source) return std::unexpected(source.error());
       const Opened opened{*source};
@@ -86,7 +86,7 @@ Task<Result<void>> LocalDiskStorage::fetch(StoragePlace place, std::vector<std::
   auto work = [files, into = ObjectFiles(std::move(into_folder)),
                paths = std::move(paths)]() -> Result<void> {
     for (const auto& path : paths) {
-      TRY(source, ObjectFiles::open_file(files.folder(), path));
+      TRY(source, open_regular_file(files.folder(), path));
       const Opened opened{source};
       CHECK_OK(into.put(path, opened.descriptor));
     }
@@ -99,7 +99,7 @@ Task<Result<std::string>> LocalDiskStorage::copy(StoragePlace place, std::string
                                                  std::string to) {
   CO_TRY(files, objects(place, {from, to}));
   auto work = [files, from = std::move(from), to = std::move(to)]() -> Result<std::string> {
-    TRY(source, ObjectFiles::open_file(files.folder(), from));
+    TRY(source, open_regular_file(files.folder(), from));
     const Opened opened{source};
     return files.put(to, opened.descriptor);
   };
@@ -119,7 +119,7 @@ Task<Result<std::string>> LocalDiskStorage::read(StoragePlace place, std::string
                                                  std::int64_t offset, std::size_t bytes_max) {
   CO_TRY(files, objects(place, {path}));
   auto work = [files, path = std::move(path), offset, bytes_max]() -> Result<std::string> {
-    TRY(source, ObjectFiles::open_file(files.folder(), path));
+    TRY(source, open_regular_file(files.folder(), path));
     const Opened opened{source};
     std::string bytes(bytes_max, '\0');
     const ssize_t count = ::pread(opened.descriptor, bytes.data(), bytes.size(), offset);

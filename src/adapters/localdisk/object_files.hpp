@@ -20,9 +20,6 @@ class ObjectFiles {
   // Takes the bytes of another file, written beside and then renamed; answers the new tag.
   Result<std::string> put(const std::string& path, int source) const;
 
-  // A descriptor for reading a regular file below a folder. not_found: there is none (any more).
-  static Result<int> open_file(const std::string& folder, const std::string& path);
-
   Result<void> remove(
       const std::string& path) const;  // and the folders above it that are empty now
   Result<std::int64_t> remove_all() const;
@@ -32,8 +29,5 @@ class ObjectFiles {
  private:
   std::string folder_;
 };
-
-// Copies what the file has now; a file that grows meanwhile is cut there.
-Result<void> copy_bytes(int from, int to);
 
 }  // namespace matrx

@@ -135,6 +135,10 @@ const std::vector<Variable>& variables() {
       {"MATRX_HISTORY_RETENTION_DAYS", "90", "0 to 36500",
        "how long sandboxes that have ended stay listed; 0 = for ever",
        integer(&Config::history_retention_days, 0, 36'500)},
+      {"MATRX_S3_BUCKET", "", "a bucket's name",
+       "where homes and large files are kept; empty = in the data folder",
+       text(&Config::s3_bucket, true)},
+      {"MATRX_S3_REGION", "us-east-1", "a region", "of the bucket", text(&Config::s3_region)},
       {"MATRX_HOT_SYNC_INTERVAL_SECONDS", "60", "1 to 86400",
        "between two checkpoints of a home that changes: what a lost host may cost",
        integer(&Config::hot_sync_interval_seconds, 1, 86'400)},
@@ -184,6 +188,7 @@ Result<Config> read_config(const Environment& environment) {
                 "MATRX_DATABASE_URL is empty; MATRX_SANDBOX_STORE=postgres takes a URL like "
                 "postgresql://user:password@host/database");
   }
+  config.s3_endpoint = environment("AWS_ENDPOINT_URL_S3").value_or("");
   config.docker_host = environment("DOCKER_HOST").value_or("");
   if (config.docker_host.empty()) config.docker_host = "unix:///var/run/docker.sock";
   config.docker_tls_verify = !environment("DOCKER_TLS_VERIFY").value_or("").empty();
@@ -198,6 +203,10 @@ std::string config_help() {
     out += fmt::format("  {:<36} takes {}; default: {}\n", "", v.takes,
                        v.preset[0] ? v.preset : "(empty)");
   }
+  out +=
+      "  AWS_ENDPOINT_URL_S3, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_PROFILE, …: as for "
+      "the\n"
+      "    aws command; without them the instance's role\n";
   out += "  DOCKER_HOST, DOCKER_TLS_VERIFY, DOCKER_CERT_PATH: as for the docker command\n";
   return out;
 }

@@ -37,7 +37,9 @@ struct Config {
   int hot_sync_interval_seconds = 0;
   std::vector<std::string> hot_sync_exclude;
   std::int64_t hot_size_limit_bytes = 0;
-  std::string host_name;  // empty: the machine's
+  std::string s3_bucket, s3_region;  // empty bucket: the local disk
+  std::string s3_endpoint;           // AWS's own variable, without our prefix
+  std::string host_name;             // empty: the machine's
   std::string data_dir;
   std::string agent_path;
   // Docker's own variables, without our prefix.

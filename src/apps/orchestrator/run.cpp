@@ -18,6 +18,7 @@
 #include "adapters/localdisk/local_disk_storage.hpp"
 #include "adapters/memory/memory_store.hpp"
 #include "adapters/postgres/postgres_store.hpp"
+#include "adapters/rclone/rclone_storage.hpp"
 #include "adapters/sqlite/sqlite_store.hpp"
 #include "api/api.hpp"
 #include "apps/orchestrator/config.hpp"
@@ -89,8 +90,18 @@ Result<std::unique_ptr<DockerRuntime>> make_runtime(const Config& config, const 
                               .agent_path = agent});
 }
 
-std::unique_ptr<Storage> make_storage(const Config&, const DataDir& data) {
-  return std::make_unique<LocalDiskStorage>(data.storage().string());
+rclone::DaemonSettings rclone_settings(const Config& config, const DataDir& data) {
+  return {
+      .folder = data.rclone().string(), .region = config.s3_region, .endpoint = config.s3_endpoint};
+}
+
+std::unique_ptr<Storage> make_storage(const Config& config, const DataDir& data,
+                                      rclone::Daemon& rclone) {
+  if (config.s3_bucket.empty()) {
+    return std::make_unique<LocalDiskStorage>(data.storage().string());
+  }
+  return std::make_unique<RcloneStorage>(rclone, config.s3_bucket, config.s3_endpoint,
+                                         data.staging().string());
 }
 
 std::unique_ptr<Homes> make_homes(const Config& config, const DataDir& data) {
@@ -135,11 +146,13 @@ Task<Result<void>> serve(const Config& config, Core& core, http::Server& server,
           {{"error", reconciled.error().message}, {"internal", reconciled.error().internal}});
     }
     core.start();
-    log::info("orchestrator ready", {{"host", config.host},
-                                     {"port", server.port()},
-                                     {"store", config.store},
-                                     {"active_sandboxes", core.active()},
-                                     {"version", MATRX_VERSION}});
+    log::info("orchestrator ready",
+              {{"host", config.host},
+               {"port", server.port()},
+               {"store", config.store},
+               {"storage", config.s3_bucket.empty() ? "local disk" : "s3:" + config.s3_bucket},
+               {"active_sandboxes", core.active()},
+               {"version", MATRX_VERSION}});
     co_await server.run();
     core.cancel();
     co_await core.join();
@@ -157,12 +170,13 @@ Result<void> run(const Config& config, const PortsFilter& filter) {
   SystemRandom random;
   TRY(data, DataDir::open(config.data_dir, random));
   asio::io_context io(1);
+  rclone::Daemon rclone(rclone_settings(config, *data), clock);
   Ports ports;  // their connections belong to the loop: gone before it
   TRY(runtime, make_runtime(config, *data));
   ports.runtime = std::move(runtime);
   ports.store = make_store(config, *data, clock);
   ports.guest = std::make_unique<GuestClient>(clock, data->sandboxes());
-  ports.storage = make_storage(config, *data);
+  ports.storage = make_storage(config, *data, rclone);
   ports.homes = make_homes(config, *data);
   if (filter) filter(ports);
   Core core(io.get_executor(), core_settings(config, *data), *ports.store, *ports.runtime,

@@ -1,0 +1,63 @@
+#pragma once
+// One resident `rclone rcd` and calls to it. Started when it is first needed, and again when it has
+// ended. Whoever reaches its port owns it, so it listens on loopback only, and takes a password
+// that is made for each start; nothing secret is in its arguments.
+//
+// Its calls: https://rclone.org/rc/
+
+#include <memory>
+#include <string>
+
+#include "async/turns.hpp"
+#include "base/random.hpp"
+#include "http/client.hpp"
+#include "wire/json.hpp"
+
+namespace matrx::rclone {
+
+struct DaemonSettings {
+  std::string program = "rclone";
+  std::string folder;  // for its configuration and its cache; ours alone
+  std::string region;
+  std::string endpoint;  // AWS_ENDPOINT_URL_S3; empty: AWS itself
+};
+
+class Daemon {
+ public:
+  Daemon(DaemonSettings settings, Clock& clock);
+  ~Daemon();  // ends the process
+
+  // Starts it where it does not run. unavailable: rclone is missing, or does not start.
+  Task<Result<void>> start();
+
+  // A call and its answer. unavailable: rclone or the store did not do it, or not in time; the
+  // private words are rclone's. not_found: no such bucket, folder or object.
+  Task<Result<json::object>> call(std::string name, json::object parameters, milliseconds deadline);
+
+  // Bytes of an object. not_found.
+  Task<Result<std::string>> read(std::string bucket_and_key, std::int64_t offset,
+                                 std::size_t bytes_max, milliseconds deadline);
+
+  // Counts its starts: a new number means that whatever it held (mounts) is gone.
+  std::uint64_t life() const { return life_; }
+
+ private:
+  Result<void> spawn();
+  bool is_running();
+  void end();
+  Task<Result<void>> wait_until_it_answers();
+  Task<Result<http::ClientResponse>> send(http::ClientRequest request);
+  Result<std::string> write_configuration() const;
+
+  DaemonSettings settings_;
+  Clock& clock_;
+  SystemRandom random_;
+  std::string authorization_;
+  std::unique_ptr<http::Client> client_;
+  int pid_ = 0;
+  bool is_ending_ = false;
+  std::uint64_t life_ = 0;
+  Slots starting_{1};
+};
+
+}  // namespace matrx::rclone
