@@ -7,6 +7,7 @@
 #include <boost/asio/signal_set.hpp>
 #include <csignal>
 
+#include "agent/connect_call.hpp"
 #include "agent/limits.hpp"
 #include "base/log.hpp"
 #include "wire/guest_messages.hpp"
@@ -29,9 +30,10 @@ http::Response json_response(std::string body) {
 Agent::Agent(Executor executor, AgentSettings settings)
     : executor_(executor),
       settings_(std::move(settings)),
+      sandbox_{.environment = settings_.environment},
       trees_(executor),
-      exec_(executor, trees_, users_, settings_.environment),
-      processes_(executor, trees_, users_, settings_.environment),
+      exec_(executor, trees_, users_, sandbox_),
+      processes_(executor, trees_, users_, sandbox_),
       process_service_(processes_),
       relay_(settings_.sandbox_id),
       server_(executor, [this](http::Request& request) { return handle(request); }),

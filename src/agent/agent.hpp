@@ -35,6 +35,7 @@ class Agent {
 
   Executor executor_;
   AgentSettings settings_;
+  SandboxSettings sandbox_;
   Users users_;
   Trees trees_;
   Exec exec_;

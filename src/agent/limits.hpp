@@ -35,13 +35,22 @@ inline constexpr std::size_t kReadBytes = 64 * 1024;  // a full pipe at once
 inline constexpr auto kDiscardPause = 10ms;           // a background writer nobody listens to
 
 // --- Streamed processes ------------------------------------------------------------------------
-inline constexpr std::size_t kProcessesMax = 512;           // running or lately ended
-inline constexpr std::size_t kChunkBytesMax = 32 * 1024;    // the protocol's bound of a data event
-inline constexpr std::size_t kReaderBytesMax = 128 * 1024;  // unsent to one reader: then we wait
-inline constexpr std::size_t kReadersMax = 16;              // streams on one process
-inline constexpr auto kInputDeadline = 60s;  // a program that does not read its stdin
-inline constexpr auto kEndedKept = 30s;      // an ended process stays connectable
+inline constexpr std::size_t kProcessesMax = 512;         // running
+inline constexpr std::size_t kTerminalsMax = 64;          // of these, with a terminal
+inline constexpr int kTerminalSideMax = 4096;             // columns, rows
+inline constexpr std::size_t kChunkBytesMax = 32 * 1024;  // the protocol's bound of a data event
+inline constexpr std::size_t kTerminalChunkBytesMax = 16 * 1024;  // the same, of a terminal
+inline constexpr std::size_t kRingBytesMax = 4 * 1024 * 1024;     // output kept of one process
+inline constexpr std::size_t kRingBytesMin = 128 * 1024;          // also where the next is used up
+inline constexpr std::size_t kRingsBytesMax = 64 * 1024 * 1024;   // of all processes together
+inline constexpr std::size_t kRingBlockBytes = 64 * 1024;         // a step in which a ring grows
+inline constexpr std::size_t kReadersMax = 16;                    // streams on one process
+inline constexpr auto kInputDeadline = 60s;   // a program that does not read its stdin
+inline constexpr auto kEndedKept = 10min;     // an ended process stays connectable, output and all
+inline constexpr std::size_t kEndedMax = 64;  // of these, the newest
+inline constexpr std::size_t kEndedBytesMax = 16 * 1024 * 1024;  // and their output
 inline constexpr std::size_t kRpcBodyBytesMax = 4 * 1024 * 1024;
+inline constexpr std::size_t kTagBytesMax = 256;
 inline constexpr auto kPingDefault = 90s;
 inline constexpr auto kPingMax = 3600s;
 
