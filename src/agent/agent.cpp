@@ -17,6 +17,7 @@ namespace {
 
 constexpr auto kAsTuple = asio::as_tuple(asio::use_awaitable);
 constexpr std::string_view kProcessService = "/process.Process/";
+constexpr std::string_view kFilesystemService = "/filesystem.Filesystem/";
 
 http::Response json_response(std::string body) {
   http::Response response;
@@ -35,6 +36,7 @@ Agent::Agent(Executor executor, AgentSettings settings)
       exec_(executor, trees_, users_, sandbox_),
       processes_(executor, trees_, users_, sandbox_),
       process_service_(processes_),
+      filesystem_service_(executor, work_, users_, sandbox_),
       relay_(settings_.sandbox_id),
       server_(executor, [this](http::Request& request) { return handle(request); }),
       loopback_(executor,
@@ -77,6 +79,10 @@ Task<http::Response> Agent::handle(http::Request& request) {
       co_return co_await process_service_.handle(
           std::string_view(path).substr(kProcessService.size()), request);
     }
+  }
+  if (request.method == Method::post && path.starts_with(kFilesystemService)) {
+    co_return co_await filesystem_service_.handle(
+        std::string_view(path).substr(kFilesystemService.size()), request);
   }
   co_return connect_error({Code::not_found, "There is no such path.", {}});
 }

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "agent/exec.hpp"
+#include "agent/filesystem_service.hpp"
 #include "agent/process_service.hpp"
 #include "agent/signal_relay.hpp"
 #include "http/server.hpp"
@@ -41,6 +42,8 @@ class Agent {
   Exec exec_;
   Processes processes_;
   ProcessService process_service_;
+  UserWork work_;
+  FilesystemService filesystem_service_;
   SignalRelay relay_;
   http::Server server_;
   http::Server loopback_;

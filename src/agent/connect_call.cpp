@@ -31,10 +31,13 @@ std::optional<milliseconds> header_number(const http::Request& request, std::str
 
 bool StreamLimits::passed() const { return deadline && *deadline <= SteadyClock::now(); }
 
+bool StreamLimits::ping_due() const { return last_word + ping <= SteadyClock::now(); }
+
 milliseconds StreamLimits::patience() const {
-  if (!deadline) return ping;
-  const auto left = std::chrono::ceil<milliseconds>(*deadline - SteadyClock::now());
-  return std::clamp(left, milliseconds(0), ping);
+  auto until = last_word + ping;
+  if (deadline) until = std::min(until, *deadline);
+  const auto left = std::chrono::ceil<milliseconds>(until - SteadyClock::now());
+  return std::clamp<milliseconds>(left, milliseconds(0), kHangUpLook);
 }
 
 StreamLimits limits_of(const http::Request& request) {

@@ -16,9 +16,13 @@ struct StreamLimits {
   std::optional<milliseconds> timeout;
   std::optional<std::chrono::steady_clock::time_point> deadline;
   milliseconds ping;
+  std::chrono::steady_clock::time_point last_word = std::chrono::steady_clock::now();
 
-  bool passed() const;
-  // Until the next ping or the deadline, whichever is first.
+  bool passed() const;    // the deadline
+  bool ping_due() const;  // nothing was said for as long as a ping may take
+  void spoken() { last_word = std::chrono::steady_clock::now(); }
+  // How long to wait for something to say: until the next ping or the deadline, and no longer
+  // than it may take to notice that the client has hung up.
   milliseconds patience() const;
 };
 StreamLimits limits_of(const http::Request& request);

@@ -53,6 +53,18 @@ inline constexpr std::size_t kRpcBodyBytesMax = 4 * 1024 * 1024;
 inline constexpr std::size_t kTagBytesMax = 256;
 inline constexpr auto kPingDefault = 90s;
 inline constexpr auto kPingMax = 3600s;
+inline constexpr auto kHangUpLook = 1s;  // how late a client that has gone may be noticed
+
+// --- Files ---------------------------------------------------------------------------------------
+inline constexpr std::size_t kFileThreads = 4;           // file operations at once; more wait
+inline constexpr std::size_t kListEntriesMax = 50'000;   // of one ListDir, 300 bytes each
+inline constexpr int kListDepthMax = 128;                // folders in folders, a descriptor each
+inline constexpr std::size_t kOpenLevelsMax = 32;        // folders kept open by a removal
+inline constexpr std::size_t kWatchesMax = 64;           // watched folders, with those in them
+inline constexpr std::size_t kWatchedFoldersMax = 8192;  // of one watch; the kernel counts, too
+inline constexpr std::size_t kWatchQueueBytesMax = 4 * 1024 * 1024;  // told to nobody yet
+inline constexpr std::size_t kWatchBatch = 256;                      // events in one go
+inline constexpr auto kWatcherKept = 1h;  // one that nobody asks any more
 
 // --- Signals to the orchestrator ---------------------------------------------------------------
 inline constexpr std::size_t kSignalsWaitingMax = 64;

@@ -21,8 +21,11 @@ Task<void> send_events(http::BodyWriter& writer, std::shared_ptr<ProcessReader> 
       (void)co_await writer.write(end_envelope(deadline_error()));
       co_return;
     }
+    if (!event && writer.is_over()) co_return;
+    if (!event && !limits.ping_due()) continue;
     const auto message = event ? write_event(*event, wish) : write_keepalive_event();
     if (!co_await writer.write(envelope(message))) co_return;
+    limits.spoken();
     if (event && event->kind == ProcessEvent::Kind::end) {
       (void)co_await writer.write(end_envelope(std::nullopt));
       co_return;
