@@ -4,7 +4,9 @@
 #include <string>
 
 #include "agent/exec.hpp"
+#include "agent/files_service.hpp"
 #include "agent/filesystem_service.hpp"
+#include "agent/metrics.hpp"
 #include "agent/process_service.hpp"
 #include "agent/signal_relay.hpp"
 #include "http/server.hpp"
@@ -27,6 +29,11 @@ class Agent {
 
  private:
   Task<http::Response> handle(http::Request& request);
+  Task<http::Response> route(http::Request& request);
+  Task<http::Response> route_post(http::Request& request);
+  Task<http::Response> handle_files(http::Request& request);
+  Task<http::Response> handle_init(http::Request& request);
+  Task<http::Response> handle_metrics();
   Task<http::Response> handle_exec(http::Request& request);
   Task<http::Response> handle_shutdown(http::Request& request);
   Task<void> watch_children();
@@ -44,6 +51,8 @@ class Agent {
   ProcessService process_service_;
   UserWork work_;
   FilesystemService filesystem_service_;
+  FilesService files_service_;
+  Metrics metrics_;
   SignalRelay relay_;
   http::Server server_;
   http::Server loopback_;

@@ -1,9 +1,11 @@
 #include "agent/file_entry.hpp"
 
 #include <fcntl.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <charconv>
 #include <climits>
@@ -20,6 +22,7 @@ namespace matrx::agent {
 namespace {
 
 constexpr mode_t kPermissionBits = 0777;
+constexpr std::size_t kAttributeBytesMax = 4096;  // all names of a file; one value
 
 std::map<unsigned, std::string> read_names(const std::string& file) {
   std::map<unsigned, std::string> names;
@@ -64,6 +67,24 @@ std::string target_of(int folder, const std::string& name, const std::string& pa
   const ssize_t size = ::readlinkat(folder, name.c_str(), text.data(), text.size());
   text.resize(size > 0 ? static_cast<std::size_t>(size) : 0);
   return text;
+}
+
+// Nothing where it has none, as nearly always.
+json::object metadata_of(const std::string& path) {
+  json::object metadata;
+  std::array<char, kAttributeBytesMax> names;
+  const ssize_t size = ::llistxattr(path.c_str(), names.data(), names.size());
+  for (ssize_t at = 0; at < size;) {
+    const std::string name = names.data() + at;
+    at += static_cast<ssize_t>(name.size()) + 1;
+    if (!name.starts_with(kMetadataPrefix)) continue;
+    std::array<char, kAttributeBytesMax> value;
+    const ssize_t got = ::lgetxattr(path.c_str(), name.c_str(), value.data(), value.size());
+    if (got < 0) continue;
+    metadata[name.substr(kMetadataPrefix.size())] =
+        to_valid_utf8(std::string(value.data(), static_cast<std::size_t>(got)));
+  }
+  return metadata;
 }
 
 }  // namespace
@@ -120,6 +141,11 @@ FileResult<json::object> describe_entry(int folder, const std::string& name,
       {"group", names.group(info.st_gid)},
       {"modifiedTime", modified_text(info.st_mtim)},
   };
+  if (S_ISREG(info.st_mode)) {
+    if (auto metadata = metadata_of(path); !metadata.empty()) {
+      entry["metadata"] = std::move(metadata);
+    }
+  }
   if (S_ISLNK(info.st_mode)) {
     struct stat target{};
     if (::fstatat(folder, name.c_str(), &target, 0) == 0) entry["type"] = type_word(target.st_mode);

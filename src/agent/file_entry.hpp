@@ -36,6 +36,9 @@ FileResult<json::object> describe_entry(int folder, const std::string& name,
                                         const std::string& path, OwnerNames& names);
 FileResult<json::object> describe_entry(const std::string& path, OwnerNames& names);
 
+// Extended attributes of this prefix are the `metadata` of a file.
+inline constexpr std::string_view kMetadataPrefix = "user.e2b.";
+
 // "-rw-r--r--", and what stands before it as Go writes it: "dtrwxrwxrwx".
 std::string permissions_text(mode_t mode);
 

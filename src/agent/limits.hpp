@@ -56,15 +56,21 @@ inline constexpr auto kPingMax = 3600s;
 inline constexpr auto kHangUpLook = 1s;  // how late a client that has gone may be noticed
 
 // --- Files ---------------------------------------------------------------------------------------
-inline constexpr std::size_t kFileThreads = 4;           // file operations at once; more wait
-inline constexpr std::size_t kListEntriesMax = 50'000;   // of one ListDir, 300 bytes each
-inline constexpr int kListDepthMax = 128;                // folders in folders, a descriptor each
-inline constexpr std::size_t kOpenLevelsMax = 32;        // folders kept open by a removal
-inline constexpr std::size_t kWatchesMax = 64;           // watched folders, with those in them
-inline constexpr std::size_t kWatchedFoldersMax = 8192;  // of one watch; the kernel counts, too
+inline constexpr std::size_t kFileThreads = 4;              // file operations at once; more wait
+inline constexpr std::size_t kListEntriesMax = 50'000;      // of one ListDir, 300 bytes each
+inline constexpr int kListDepthMax = 128;                   // folders in folders, a descriptor each
+inline constexpr std::size_t kOpenLevelsMax = 32;           // folders kept open by a removal
+inline constexpr std::size_t kFilePieceBytes = 256 * 1024;  // of a file in memory, each way
+inline constexpr std::size_t kMetadataMax = 64;             // X-Metadata-… of one upload
+inline constexpr std::size_t kWatchesMax = 64;              // watched folders, with those in them
+inline constexpr std::size_t kWatchedFoldersMax = 8192;     // of one watch; the kernel counts, too
 inline constexpr std::size_t kWatchQueueBytesMax = 4 * 1024 * 1024;  // told to nobody yet
 inline constexpr std::size_t kWatchBatch = 256;                      // events in one go
 inline constexpr auto kWatcherKept = 1h;  // one that nobody asks any more
+
+// --- Metrics -------------------------------------------------------------------------------------
+inline constexpr std::size_t kKernelFileBytesMax = 64 * 1024;  // memory.stat, net/dev
+inline constexpr auto kCpuSampleMin = 200ms;                   // below it a percentage is noise
 
 // --- Signals to the orchestrator ---------------------------------------------------------------
 inline constexpr std::size_t kSignalsWaitingMax = 64;

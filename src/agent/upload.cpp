@@ -84,8 +84,9 @@ FileResult<void> Upload::write(std::string_view bytes) {
   return {};
 }
 
-FileResult<void> Upload::set_attribute(const std::string& name, const std::string& value) {
-  if (::fsetxattr(file_.get(), name.c_str(), value.data(), value.size(), 0) == 0) return {};
+FileResult<bool> Upload::set_attribute(const std::string& name, const std::string& value) {
+  if (::fsetxattr(file_.get(), name.c_str(), value.data(), value.size(), 0) == 0) return true;
+  if (errno == EOPNOTSUPP) return false;
   return file_fail(errno, path_);
 }
 

@@ -26,7 +26,8 @@ class Upload {
   ~Upload();
 
   FileResult<void> write(std::string_view bytes);
-  FileResult<void> set_attribute(const std::string& name, const std::string& value);
+  // False: this file system keeps no attributes.
+  FileResult<bool> set_attribute(const std::string& name, const std::string& value);
   // Gives it its name.
   FileResult<void> finish();
 

@@ -142,7 +142,9 @@ std::string response_header(const Response& response, bool keep_alive, bool head
   text += "\r\n";
   append_lines(text, response.headers);
   const bool bodiless = response.status == 204 || response.status == 304;
-  if (response.stream && !bodiless) {
+  if (response.stream && response.stream_bytes && !bodiless) {
+    text += "Content-Length: " + std::to_string(*response.stream_bytes) + "\r\n";
+  } else if (response.stream && !bodiless) {
     text += "Transfer-Encoding: chunked\r\n";
   } else if (!bodiless && (!head_only || !response.headers.has("Content-Length"))) {
     text += "Content-Length: " + std::to_string(response.body.size()) + "\r\n";

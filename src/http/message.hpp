@@ -88,6 +88,9 @@ struct Response {
   Headers headers;
   std::string body;
   BodyStream stream;  // where set, called after the header; body is ignored
+  // Of a stream: announced as Content-Length, where known. One that writes less breaks the
+  // connection, so that the client knows.
+  std::optional<std::uint64_t> stream_bytes;
 };
 
 // Serialisation. CR and LF in values are dropped, so a value cannot add a header.

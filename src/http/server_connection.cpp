@@ -74,14 +74,20 @@ class ServerConnection::Writer : public BodyWriter {
   Task<Result<void>> write(std::string_view piece) override {
     if (piece.empty()) co_return Result<void>();
     connection_.allow(kWriteTimeout);
-    if (!chunked_) co_return co_await connection_.stream_->write(piece);
-    frame_ = fmt::format("{:x}\r\n", piece.size());
-    frame_ += piece;
-    frame_ += "\r\n";
-    auto written = co_await connection_.stream_->write(frame_);
+    bytes_ += piece.size();
+    std::string_view bytes = piece;
+    if (chunked_) {
+      frame_ = fmt::format("{:x}\r\n", piece.size());
+      frame_ += piece;
+      frame_ += "\r\n";
+      bytes = frame_;
+    }
+    auto written = co_await connection_.stream_->write(bytes);
     connection_.deadline_ = SteadyTime::max();
     co_return written;
   }
+
+  std::uint64_t bytes() const { return bytes_; }
 
   bool is_over() override {
     return connection_.stopping_ || !connection_.stream_->is_idle_and_open();
@@ -90,6 +96,7 @@ class ServerConnection::Writer : public BodyWriter {
  private:
   ServerConnection& connection_;
   bool chunked_;
+  std::uint64_t bytes_ = 0;
   std::string frame_;
 };
 
@@ -197,8 +204,9 @@ Task<bool> ServerConnection::send(Response response, bool keep_alive, bool head_
   if (!co_await stream_->write(header)) co_return false;
   deadline_ = SteadyTime::max();
   if (head_only) co_return true;
-  Writer writer(*this, true);
+  Writer writer(*this, !response.stream_bytes);
   co_await response.stream(writer);
+  if (response.stream_bytes) co_return writer.bytes() == *response.stream_bytes;
   allow(kWriteTimeout);
   const auto ended = co_await stream_->write("0\r\n\r\n");
   deadline_ = SteadyTime::max();
