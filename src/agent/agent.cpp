@@ -11,6 +11,7 @@
 #include "agent/connect_call.hpp"
 #include "agent/init_message.hpp"
 #include "agent/limits.hpp"
+#include "agent/ports.hpp"
 #include "base/log.hpp"
 #include "wire/guest_messages.hpp"
 
@@ -53,6 +54,8 @@ Agent::Agent(Executor executor, AgentSettings settings)
       process_service_(processes_),
       filesystem_service_(executor, work_, users_, sandbox_),
       files_service_(work_, users_, sandbox_),
+      archive_service_(work_, users_, sandbox_),
+      tunnels_(executor),
       metrics_(std::chrono::steady_clock::now()),
       relay_(settings_.sandbox_id),
       server_(executor, [this](http::Request& request) { return handle(request); }),
@@ -108,6 +111,12 @@ Task<http::Response> Agent::route(http::Request& request) {
     for (const auto& [name, value] : sandbox_.variables) variables[name] = value;
     co_return json_answer(variables);
   }
+  if (get && path == "/matrx/ports") co_return co_await handle_ports();
+  if (get && path == "/matrx/tunnel") co_return co_await tunnels_.handle(request);
+  if ((request.method == Method::get || request.method == Method::put) &&
+      path == "/matrx/archive") {
+    co_return co_await archive_service_.handle(request);
+  }
   if (request.method == Method::post) co_return co_await route_post(request);
   co_return connect_error({Code::not_found, "There is no such path.", {}});
 }
@@ -146,6 +155,13 @@ Task<http::Response> Agent::handle_init(http::Request& request) {
   if (!message) co_return connect_error(message.error());
   apply_init(*message, settings_.environment, sandbox_);
   co_return http::Response{.status = 204};
+}
+
+Task<http::Response> Agent::handle_ports() {
+  auto look = []() -> FileResult<json::object> { return describe_listeners(find_listeners()); };
+  const auto ports = co_await work_.run(std::move(look));
+  if (!ports) co_return connect_error(ports.error());
+  co_return json_answer(*ports);
 }
 
 Task<http::Response> Agent::handle_metrics() {
@@ -187,6 +203,7 @@ Task<void> Agent::end(milliseconds grace) {
 // Requests under way are answered before the servers' run() returns.
 void Agent::stop_servers() {
   relay_.stop();
+  tunnels_.stop();
   server_.stop();
   loopback_.stop();
 }

@@ -3,12 +3,14 @@
 
 #include <string>
 
+#include "agent/archive_service.hpp"
 #include "agent/exec.hpp"
 #include "agent/files_service.hpp"
 #include "agent/filesystem_service.hpp"
 #include "agent/metrics.hpp"
 #include "agent/process_service.hpp"
 #include "agent/signal_relay.hpp"
+#include "agent/tunnels.hpp"
 #include "http/server.hpp"
 
 namespace matrx::agent {
@@ -34,6 +36,7 @@ class Agent {
   Task<http::Response> handle_files(http::Request& request);
   Task<http::Response> handle_init(http::Request& request);
   Task<http::Response> handle_metrics();
+  Task<http::Response> handle_ports();
   Task<http::Response> handle_exec(http::Request& request);
   Task<http::Response> handle_shutdown(http::Request& request);
   Task<void> watch_children();
@@ -52,6 +55,8 @@ class Agent {
   UserWork work_;
   FilesystemService filesystem_service_;
   FilesService files_service_;
+  ArchiveService archive_service_;
+  Tunnels tunnels_;
   Metrics metrics_;
   SignalRelay relay_;
   http::Server server_;

@@ -6,8 +6,8 @@
 #include "agent/download.hpp"
 #include "agent/file_entry.hpp"
 #include "agent/limits.hpp"
+#include "agent/plain_body.hpp"
 #include "base/text.hpp"
-#include "wire/gzip.hpp"
 #include "wire/multipart.hpp"
 
 namespace matrx::agent {
@@ -30,35 +30,6 @@ Pairs metadata_of(const http::Request& request) {
   }
   return metadata;
 }
-
-// The bytes of a request, unpacked where they are packed.
-class PlainBody {
- public:
-  PlainBody(http::BodyReader& reader, bool packed) : reader_(reader) {
-    if (packed) gunzip_ = std::make_unique<Gunzip>();
-  }
-
-  // Empty at the end.
-  Task<Result<std::string>> read_some() {
-    for (;;) {
-      if (gunzip_) {
-        CO_TRY(plain, gunzip_->next(kFilePieceBytes));
-        if (!plain.empty()) co_return std::move(plain);
-      }
-      CO_TRY(piece, co_await reader_.read_some());
-      if (!gunzip_) co_return std::move(piece);
-      if (piece.empty()) {
-        if (gunzip_->complete()) co_return std::string();
-        co_return fail(Code::invalid, "The body is not complete gzip.");
-      }
-      gunzip_->give(piece);
-    }
-  }
-
- private:
-  http::BodyReader& reader_;
-  std::unique_ptr<Gunzip> gunzip_;
-};
 
 // Files of one request, one after the other. Bytes are gathered, so that the worker thread is
 // asked once for each kFilePieceBytes.
@@ -229,12 +200,9 @@ Task<http::Response> FilesService::download(const http::Request& request) {
 }
 
 Task<FileResult<json::array>> FilesService::upload(http::Request& request, User user) {
-  const auto encoding = trim(request.headers.get("Content-Encoding"));
-  const bool packed = equals_ignoring_case(encoding, "gzip");
-  if (!packed && !encoding.empty() && !equals_ignoring_case(encoding, "identity")) {
-    co_return file_fail(Kind::invalid, "Content-Encoding takes gzip.");
-  }
-  PlainBody body(*request.body_reader, packed);
+  auto made = PlainBody::make(request);
+  if (!made) co_return std::unexpected(not_understood(made.error()));
+  PlainBody& body = *made;
   Receiver receiver(work_, std::move(user), metadata_of(request));
   const auto path = request.query_value("path");
   const auto type = request.headers.get("Content-Type");

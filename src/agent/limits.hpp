@@ -62,6 +62,8 @@ inline constexpr int kListDepthMax = 128;                   // folders in folder
 inline constexpr std::size_t kOpenLevelsMax = 32;           // folders kept open by a removal
 inline constexpr std::size_t kFilePieceBytes = 256 * 1024;  // of a file in memory, each way
 inline constexpr std::size_t kMetadataMax = 64;             // X-Metadata-… of one upload
+inline constexpr std::size_t kArchiveDepthMax = 256;        // folders in folders, a descriptor each
+inline constexpr std::size_t kArchiveFoldersMax = 20'000;   // that get their time at the end
 inline constexpr std::size_t kWatchesMax = 64;              // watched folders, with those in them
 inline constexpr std::size_t kWatchedFoldersMax = 8192;     // of one watch; the kernel counts, too
 inline constexpr std::size_t kWatchQueueBytesMax = 4 * 1024 * 1024;  // told to nobody yet
@@ -69,8 +71,16 @@ inline constexpr std::size_t kWatchBatch = 256;                      // events i
 inline constexpr auto kWatcherKept = 1h;  // one that nobody asks any more
 
 // --- Metrics -------------------------------------------------------------------------------------
-inline constexpr std::size_t kKernelFileBytesMax = 64 * 1024;  // memory.stat, net/dev
-inline constexpr auto kCpuSampleMin = 200ms;                   // below it a percentage is noise
+inline constexpr std::size_t kKernelFileBytesMax = 512 * 1024;  // net/tcp: 150 bytes a socket
+inline constexpr auto kCpuSampleMin = 200ms;                    // below it a percentage is noise
+
+// --- Ports -----------------------------------------------------------------------------------
+inline constexpr std::size_t kListenersMax = 1024;
+inline constexpr std::size_t kTunnelsMax = 256;
+inline constexpr std::size_t kTunnelBufferBytes = 32 * 1024;  // each way
+inline constexpr auto kDialDeadline = 5s;                     // loopback answers at once, or never
+inline constexpr auto kTunnelIdle = 600s;  // the protocol's, client-contracts §1.5
+inline constexpr auto kTunnelLook = 5s;    // how late that may be noticed
 
 // --- Signals to the orchestrator ---------------------------------------------------------------
 inline constexpr std::size_t kSignalsWaitingMax = 64;

@@ -1,7 +1,6 @@
 #include "agent/metrics.hpp"
 
 #include <dirent.h>
-#include <fcntl.h>
 #include <sched.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -11,7 +10,7 @@
 #include <cmath>
 #include <memory>
 
-#include "agent/descriptor.hpp"
+#include "agent/kernel_files.hpp"
 #include "agent/limits.hpp"
 #include "base/text.hpp"
 
@@ -19,20 +18,6 @@ namespace matrx::agent {
 namespace {
 
 constexpr std::uint64_t kMiB = 1024 * 1024;
-
-// Files of the kernel say that they are empty.
-std::string read_text(const std::string& path) {
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  std::string text(kKernelFileBytesMax, '\0');
-  std::size_t have = 0;
-  while (file && have < text.size()) {
-    const ssize_t got = ::read(file.get(), text.data() + have, text.size() - have);
-    if (got <= 0) break;
-    have += static_cast<std::size_t>(got);
-  }
-  text.resize(have);
-  return text;
-}
 
 std::optional<std::uint64_t> to_number(std::string_view text) {
   text = trim(text);
@@ -42,7 +27,7 @@ std::optional<std::uint64_t> to_number(std::string_view text) {
 }
 
 std::optional<std::uint64_t> read_number(const std::string& path) {
-  return to_number(read_text(path));
+  return to_number(read_kernel_file(path));
 }
 
 // "name 123" or "name: 123 kB", one in a line.
@@ -77,18 +62,18 @@ void read_cpu(const std::string& root, Usage& usage) {
   using std::chrono::microseconds;
   const std::string group = root + "/sys/fs/cgroup";
   usage.cpus = cpus_allowed();
-  std::optional<double> quota = quota_of(read_text(group + "/cpu.max"));
-  const std::string stat = read_text(group + "/cpu.stat");
+  std::optional<double> quota = quota_of(read_kernel_file(group + "/cpu.max"));
+  const std::string stat = read_kernel_file(group + "/cpu.stat");
   if (const auto used = value_in(stat, "usage_usec"); used > 0) {
     usage.cpu_time = microseconds(used);
   } else if (const auto ns = read_number(group + "/cpuacct/cpuacct.usage")) {
     usage.cpu_time = microseconds(*ns / 1000);
-    const std::string limit = read_text(group + "/cpu/cpu.cfs_quota_us");
+    const std::string limit = read_kernel_file(group + "/cpu/cpu.cfs_quota_us");
     quota = quota_of(std::string(trim(limit)) + " " +
-                     std::string(trim(read_text(group + "/cpu/cpu.cfs_period_us"))));
+                     std::string(trim(read_kernel_file(group + "/cpu/cpu.cfs_period_us"))));
   } else {
     // user nice system idle iowait irq softirq, in ticks, over all CPUs
-    const std::string line = read_text(root + "/proc/stat");
+    const std::string line = read_kernel_file(root + "/proc/stat");
     std::uint64_t ticks = 0;
     const auto parts = split(std::string_view(line).substr(0, line.find('\n')), ' ');
     int field = 0;
@@ -106,17 +91,17 @@ void read_cpu(const std::string& root, Usage& usage) {
 
 void read_memory(const std::string& root, Usage& usage) {
   const std::string group = root + "/sys/fs/cgroup";
-  const std::string info = read_text(root + "/proc/meminfo");
+  const std::string info = read_kernel_file(root + "/proc/meminfo");
   const auto kib = [&](std::string_view name) { return value_in(info, name) * 1024; };
   const std::uint64_t machine = kib("MemTotal");
   usage.memory_total = machine;
   auto used = read_number(group + "/memory.current");
   auto limit = read_number(group + "/memory.max");
   if (used) {
-    usage.memory_cache = value_in(read_text(group + "/memory.stat"), "file");
+    usage.memory_cache = value_in(read_kernel_file(group + "/memory.stat"), "file");
   } else if ((used = read_number(group + "/memory/memory.usage_in_bytes"))) {
     limit = read_number(group + "/memory/memory.limit_in_bytes");
-    usage.memory_cache = value_in(read_text(group + "/memory/memory.stat"), "total_cache");
+    usage.memory_cache = value_in(read_kernel_file(group + "/memory/memory.stat"), "total_cache");
   } else {
     usage.memory_cache = kib("Cached") + kib("Buffers");
     used = machine - std::min(machine, kib("MemFree"));
@@ -126,7 +111,7 @@ void read_memory(const std::string& root, Usage& usage) {
 }
 
 void read_network(const std::string& root, Usage& usage) {
-  const std::string text = read_text(root + "/proc/net/dev");
+  const std::string text = read_kernel_file(root + "/proc/net/dev");
   for (std::string_view line : split(text, '\n')) {
     const auto colon = line.find(':');
     if (colon == std::string_view::npos || trim(line.substr(0, colon)) == "lo") continue;

@@ -28,6 +28,11 @@ std::string behind_links(const std::string& path) {
 
 }  // namespace
 
+std::string temporary_upload_name(Upload::Kind kind) {
+  const auto prefix = kind == Upload::replaces ? kReplacingPrefix : kNewPrefix;
+  return std::string(prefix) + SystemRandom().hex(8);
+}
+
 std::optional<Upload::Kind> upload_of_temporary_name(std::string_view name) {
   if (name.starts_with(kNewPrefix)) return Upload::is_new;
   if (name.starts_with(kReplacingPrefix)) return Upload::replaces;
@@ -57,9 +62,8 @@ FileResult<Upload> Upload::begin(const std::string& path) {
         ::openat(upload.folder_.get(), name, O_WRONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC));
     if (!writable && errno != ETXTBSY) return file_fail(errno, path);
   }
-  SystemRandom random;
   for (int i = 0; i < kNameTries && !upload.file_; ++i) {
-    upload.temporary_ = std::string(exists ? kReplacingPrefix : kNewPrefix) + random.hex(8);
+    upload.temporary_ = temporary_upload_name(exists ? replaces : is_new);
     upload.file_ =
         Descriptor(::openat(upload.folder_.get(), upload.temporary_.c_str(),
                             O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, kFileMode));

@@ -43,6 +43,9 @@ class Upload {
   Descriptor folder_, file_;
 };
 
+// A name of that kind, for others that write in the same way.
+std::string temporary_upload_name(Upload::Kind kind);
+
 // Nothing for a name that is none of an upload.
 std::optional<Upload::Kind> upload_of_temporary_name(std::string_view name);
 

@@ -30,6 +30,20 @@ Task<Response> answer(Request& request) {
     };
     co_return response;
   }
+  if (request.path == "/upgrade") {
+    Response response{.status = 101};
+    response.headers.add("Connection", "Upgrade");
+    response.upgrade = [](Stream& connection) -> Task<void> {
+      std::array<char, 100> piece;
+      for (;;) {
+        const auto count = co_await connection.read_some(piece);
+        if (!count || *count == 0) break;
+        (void)co_await connection.write("<", std::string_view(piece.data(), *count));
+      }
+      (void)co_await connection.write("end");
+    };
+    co_return response;
+  }
   if (request.path == "/announced" || request.path == "/cut-off") {
     Response response;
     response.stream_bytes = request.path == "/announced" ? 8 : 9;
@@ -155,6 +169,26 @@ TEST_F(HttpTest, AStreamOfKnownLengthIsAnnouncedAndHasIt) {
     const auto head = co_await raw(port, "HEAD /announced" + end);
     EXPECT_NE(head.find("Content-Length: 8"), std::string::npos);
     EXPECT_TRUE(head.ends_with("\r\n\r\n"));
+  });
+}
+
+TEST_F(HttpTest, AnUpgradedConnectionIsPlainBytesBothWays) {
+  with_server([&](std::string port) -> Task<void> {
+    auto stream = (co_await tcp_connector("127.0.0.1", port)()).value();
+    // Some of it comes with the request.
+    (void)co_await stream->write("GET /upgrade HTTP/1.1\r\nHost: x\r\n\r\nearly");
+    std::string all;
+    while (!all.ends_with("<early")) {
+      const auto piece = co_await next(*stream);
+      if (piece.empty()) break;
+      all += piece;
+    }
+    EXPECT_EQ(all, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n\r\n<early");
+    (void)co_await stream->write("late");
+    EXPECT_EQ(co_await next(*stream), "<late");
+    stream->end_writing();  // and still it is answered
+    EXPECT_EQ(co_await next(*stream), "end");
+    EXPECT_EQ(co_await next(*stream), "");
   });
 }
 

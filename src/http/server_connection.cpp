@@ -100,6 +100,30 @@ class ServerConnection::Writer : public BodyWriter {
   std::string frame_;
 };
 
+// The connection as it is behind a 101: first what was received with the request.
+class ServerConnection::Upgraded : public Stream {
+ public:
+  explicit Upgraded(ServerConnection& connection) : connection_(connection) {}
+
+  Task<Result<std::size_t>> read_some(std::span<char> into) override {
+    std::string& early = connection_.buffer_;
+    if (early.empty()) co_return co_await connection_.stream_->read_some(into);
+    const std::size_t count = std::min(into.size(), early.size());
+    early.copy(into.data(), count);
+    early.erase(0, count);
+    co_return count;
+  }
+  Task<Result<void>> write(std::string_view head, std::string_view body) override {
+    co_return co_await connection_.stream_->write(head, body);
+  }
+  void end_writing() override { connection_.stream_->end_writing(); }
+  void close() override { connection_.stream_->close(); }
+  bool is_idle_and_open() override { return connection_.stream_->is_idle_and_open(); }
+
+ private:
+  ServerConnection& connection_;
+};
+
 Task<void> ServerConnection::run() {
   while (co_await serve_one()) {
     if (stopping_) break;
@@ -169,6 +193,10 @@ Task<bool> ServerConnection::serve_one() {
   }
 
   const bool http11 = parser.message().version() >= 11;
+  if (response.upgrade) {
+    co_await upgrade(std::move(response));
+    co_return false;
+  }
   const bool keep =
       parser.keep_alive() && body.finished() && !stopping_ && (http11 || !response.stream);
   const bool head_only = request.method == Method::head;
@@ -207,10 +235,19 @@ Task<bool> ServerConnection::send(Response response, bool keep_alive, bool head_
   Writer writer(*this, !response.stream_bytes);
   co_await response.stream(writer);
   if (response.stream_bytes) co_return writer.bytes() == *response.stream_bytes;
+  if (response.stream_complete && !*response.stream_complete) co_return false;
   allow(kWriteTimeout);
   const auto ended = co_await stream_->write("0\r\n\r\n");
   deadline_ = SteadyTime::max();
   co_return ended.has_value();
+}
+
+Task<void> ServerConnection::upgrade(Response response) {
+  allow(kWriteTimeout);
+  if (!co_await stream_->write(response_header(response, true))) co_return;
+  deadline_ = SteadyTime::max();
+  Upgraded upgraded(*this);
+  co_await response.upgrade(upgraded);
 }
 
 Task<bool> ServerConnection::refuse(int status, std::string_view why, bool head_only) {

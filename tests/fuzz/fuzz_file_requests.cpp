@@ -1,5 +1,5 @@
 // Headers and bodies of the agent's plain routes: Range, Accept-Encoding, /init, signatures,
-// watches.
+// watches; and the kernel's table of sockets.
 
 #include <cstdlib>
 
@@ -7,6 +7,7 @@
 #include "agent/filesystem_service.hpp"
 #include "agent/init_message.hpp"
 #include "agent/limits.hpp"
+#include "agent/ports.hpp"
 #include "wire/byte_range.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {
@@ -18,6 +19,11 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
   if (answer.kind == RangeAnswer::Kind::part) {
     if (answer.range.count == 0 || answer.range.first >= bytes) std::abort();
     if (answer.range.count > bytes - answer.range.first) std::abort();
+  }
+  for (const bool six : {false, true}) {
+    for (const auto& listener : agent::parse_listeners(text, six)) {
+      if (listener.address.empty()) std::abort();
+    }
   }
   const auto accepted = parse_accept_encoding(text);
   if (accepted.only_gzip && !accepted.gzip) std::abort();
