@@ -30,6 +30,8 @@ layer(adapters/postgres matrx_ports matrx_wire matrx_libpq)
 layer(adapters/docker matrx_ports matrx_wire matrx_http_tls)
 layer(adapters/guest matrx_ports matrx_wire matrx_http)
 layer(agent matrx_wire matrx_http)
+# It waits, mostly; and it lies in every sandbox.
+target_compile_options(matrx_agent PRIVATE $<$<CONFIG:Release>:-Os>)
 
 # The orchestrator's parts without its main(), so that tests can use them.
 file(GLOB orchestrator_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/apps/orchestrator/*.cpp)

@@ -27,23 +27,29 @@ std::string child_path(const std::string& folder, const std::string& name) {
   return folder == "/" ? "/" + name : folder + "/" + name;
 }
 
-FileResult<void> list_into(json::array& entries, Descriptor folder, const std::string& path,
-                           int depth, OwnerNames& names) {
+struct Entries {
+  std::string text;
+  std::size_t count = 0;
+};
+
+FileResult<void> list_into(Entries& entries, Descriptor folder, const std::string& path, int depth,
+                           OwnerNames& names) {
   const int reading = ::openat(folder.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (reading < 0) return file_fail(errno, path);
-  TRY(found, names_in(reading, path, kListEntriesMax + 1 - entries.size()));
+  TRY(found, names_in(reading, path, kListEntriesMax + 1 - entries.count));
   std::ranges::sort(found);
   for (const std::string& name : found) {
     const std::string shown = child_path(path, name);
     auto entry = describe_entry(folder.get(), name, shown, names);
     if (!entry && entry.error().kind == Kind::not_found) continue;  // gone meanwhile
     if (!entry) return std::unexpected(entry.error());
-    if (entries.size() >= kListEntriesMax) {
+    if (entries.count >= kListEntriesMax) {
       return file_fail(Kind::exhausted, "The folder holds more than " +
                                             std::to_string(kListEntriesMax) +
                                             " entries: list its parts.");
     }
-    entries.push_back(*std::move(entry));
+    if (entries.count++ > 0) entries.text += ',';
+    entries.text += json::serialize(*entry);
     if (depth <= 1) continue;
     Descriptor inner(::openat(folder.get(), name.c_str(),
                               O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
@@ -99,13 +105,13 @@ FileResult<void> move_file(const std::string& from, const std::string& to) {
   return file_fail(errno, errno == ENOENT ? from : to);
 }
 
-FileResult<json::array> list_folder(const std::string& path, int depth, OwnerNames& names) {
+FileResult<std::string> list_folder(const std::string& path, int depth, OwnerNames& names) {
   Descriptor folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK));
   if (!folder) return file_fail(errno, path);
-  json::array entries;
+  Entries entries;
   const int levels = std::clamp(depth, 1, kListDepthMax);
   CHECK_OK(list_into(entries, std::move(folder), path, levels, names));
-  return entries;
+  return "[" + entries.text + "]";
 }
 
 }  // namespace matrx::agent

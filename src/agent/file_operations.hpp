@@ -18,9 +18,10 @@ FileResult<void> make_parents(const std::string& path);
 // Replaces a file that is there. busy: the other end is on another file system.
 FileResult<void> move_file(const std::string& from, const std::string& to);
 
-// Entries of a folder, sorted, and of the folders in it down to `depth`; not through links.
-// exhausted: more than kListEntriesMax.
-FileResult<json::array> list_folder(const std::string& path, int depth, OwnerNames& names);
+// Entries of a folder, sorted, and of the folders in it down to `depth`; not through links. As the
+// text of a JSON array: as values they would need five times as much memory. exhausted: more than
+// kListEntriesMax.
+FileResult<std::string> list_folder(const std::string& path, int depth, OwnerNames& names);
 
 // Whatever is there, a folder with all that is in it; links are removed, not followed. What is
 // missing is removed already. However deep it is, a few descriptors are enough.

@@ -98,9 +98,11 @@ class Receiver {
 
  private:
   Task<FileResult<void>> flush(bool last) {
-    auto write = [upload = upload_, bytes = std::exchange(pending_, {}),
-                  last]() -> FileResult<bool> {
-      CHECK_OK(upload->write(bytes));
+    // Two buffers take turns: a new one each time would be new memory from the kernel.
+    std::swap(pending_, *writing_);
+    pending_.clear();
+    auto write = [upload = upload_, bytes = writing_, last]() -> FileResult<bool> {
+      CHECK_OK(upload->write(*bytes));
       if (last) CHECK_OK(upload->finish());
       return true;
     };
@@ -114,6 +116,7 @@ class Receiver {
   Pairs metadata_;
   std::shared_ptr<Upload> upload_;
   std::string pending_;
+  std::shared_ptr<std::string> writing_ = std::make_shared<std::string>();
   json::array done_;
 };
 

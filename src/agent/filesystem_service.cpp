@@ -113,6 +113,7 @@ Task<http::Response> FilesystemService::handle(std::string_view method, http::Re
   }
   auto user = find_user(request);
   if (!user) co_return connect_error(user.error());
+  if (method == "ListDir") co_return co_await list_dir(*std::move(user), parsed->get_object());
   const auto answer = co_await unary(method, *std::move(user), std::move(parsed->get_object()));
   if (!answer) co_return connect_error(answer.error());
   co_return json_answer(*answer);
@@ -141,13 +142,12 @@ Task<FileResult<json::object>> FilesystemService::unary(std::string_view method,
   CO_TRY(path, resolve_path(user, json::text_at(message, name)));
   if (method == "Stat") co_return co_await stat(std::move(user), path);
   if (method == "MakeDir") co_return co_await make_dir(std::move(user), path);
-  if (method == "Remove") co_return co_await remove(std::move(user), path);
   if (method == "Move") {
     CO_TRY(to, resolve_path(user, json::text_at(message, "destination")));
     co_return co_await move(std::move(user), path, to);
   }
-  const auto depth = std::clamp<std::int64_t>(json::integer_at(message, "depth"), 1, kListDepthMax);
-  co_return co_await list_dir(std::move(user), path, static_cast<int>(depth));
+  if (method == "Remove") co_return co_await remove(std::move(user), path);
+  co_return file_fail(Kind::internal, "A method is not routed.");
 }
 
 Task<FileResult<json::object>> FilesystemService::stat(User user, std::string path) {
@@ -180,13 +180,20 @@ Task<FileResult<json::object>> FilesystemService::move(User user, std::string fr
   co_return co_await work_.run(std::move(user), std::move(work));
 }
 
-Task<FileResult<json::object>> FilesystemService::list_dir(User user, std::string path, int depth) {
-  auto work = [path = std::move(path), depth]() -> FileResult<json::object> {
+Task<http::Response> FilesystemService::list_dir(User user, const json::object& message) {
+  const auto path = resolve_path(user, json::text_at(message, "path"));
+  if (!path) co_return connect_error(path.error());
+  const auto depth = std::clamp<std::int64_t>(json::integer_at(message, "depth"), 1, kListDepthMax);
+  auto work = [path = *path, depth = static_cast<int>(depth)] {
     OwnerNames names;
-    TRY(entries, list_folder(path, depth, names));
-    return json::object{{"entries", std::move(entries)}};
+    return list_folder(path, depth, names);
   };
-  co_return co_await work_.run(std::move(user), std::move(work));
+  const auto entries = co_await work_.run(std::move(user), std::move(work));
+  if (!entries) co_return connect_error(entries.error());
+  http::Response response;
+  response.headers.add("Content-Type", "application/json");
+  response.body = "{\"entries\":" + *entries + "}";
+  co_return response;
 }
 
 Task<FileResult<json::object>> FilesystemService::remove(User user, std::string path) {

@@ -40,7 +40,7 @@ class FilesystemService {
   Task<FileResult<json::object>> stat(User user, std::string path);
   Task<FileResult<json::object>> make_dir(User user, std::string path);
   Task<FileResult<json::object>> move(User user, std::string from, std::string to);
-  Task<FileResult<json::object>> list_dir(User user, std::string path, int depth);
+  Task<http::Response> list_dir(User user, const json::object& message);
   Task<FileResult<json::object>> remove(User user, std::string path);
   Task<FileResult<json::object>> create_watcher(User user, WatchRequest request);
   Task<FileResult<json::object>> watcher_events(std::string id);

@@ -1,7 +1,10 @@
 #include "agent/output_ring.hpp"
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <cstring>
+#include <new>
 
 #include "agent/limits.hpp"
 
@@ -15,6 +18,15 @@ constexpr std::size_t kSegmentCost = 16;
 }  // namespace
 
 OutputRing::~OutputRing() { budget_.used_ -= accounted_; }
+
+void OutputRing::Unmap::operator()(char* block) const { ::munmap(block, kRingBlockBytes); }
+
+OutputRing::Block OutputRing::make_block() {
+  void* memory =
+      ::mmap(nullptr, kRingBlockBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) throw std::bad_alloc();
+  return Block(static_cast<char*>(memory));
+}
 
 std::size_t OutputRing::limit() const {
   return std::max(bytes_min_, std::min(bytes_max_, accounted_ + budget_.left()));
@@ -63,7 +75,7 @@ void OutputRing::store(std::string_view bytes) {
   while (!bytes.empty()) {
     const auto at = static_cast<std::size_t>(end_ - blocks_begin_);
     if (at == blocks_.size() * kRingBlockBytes) {
-      blocks_.push_back(std::make_unique_for_overwrite<char[]>(kRingBlockBytes));
+      blocks_.push_back(make_block());
     }
     const std::size_t inside = at % kRingBlockBytes;
     const std::size_t count = std::min(bytes.size(), kRingBlockBytes - inside);

@@ -62,6 +62,13 @@ class OutputRing {
     OutputKind kind = OutputKind::standard_output;
   };
 
+  // Straight from the kernel: what is given back is gone from our memory at once.
+  struct Unmap {
+    void operator()(char* block) const;
+  };
+  using Block = std::unique_ptr<char[], Unmap>;
+  static Block make_block();
+
   std::size_t limit() const;
   std::size_t cost_of(std::uint64_t offset) const;
   std::size_t segment_at(std::uint64_t offset) const;
@@ -73,7 +80,7 @@ class OutputRing {
   std::size_t bytes_min_, bytes_max_;
   std::uint64_t begin_ = 0, end_ = 0;
   std::deque<Segment> segments_;  // where a stream begins to speak; the first covers begin_
-  std::deque<std::unique_ptr<char[]>> blocks_;
+  std::deque<Block> blocks_;
   std::uint64_t blocks_begin_ = 0;  // offset of the first block's first byte
   std::size_t accounted_ = 0;
 };

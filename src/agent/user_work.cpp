@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "agent/limits.hpp"
+#include "async/offload.hpp"
 
 namespace matrx::agent {
 namespace {
@@ -65,5 +66,20 @@ Identity::~Identity() {
 }
 
 UserWork::UserWork() : pool_(kFileThreads) {}
+
+Task<void> UserWork::run_as(std::optional<User> user, Work work) {
+  auto act = [user = std::move(user), work = std::move(work)]() mutable {
+    if (!user) {
+      work(nullptr);
+      return true;
+    }
+    const Identity identity(*user);
+    const FileError refusal{FileError::Kind::forbidden,
+                            "The agent may not act as '" + user->name + "': it is not root."};
+    work(identity.taken() ? nullptr : &refusal);
+    return true;
+  };
+  (void)co_await offload(pool_, std::move(act));
+}
 
 }  // namespace matrx::agent

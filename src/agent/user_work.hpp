@@ -3,11 +3,15 @@
 // ids and groups for as long as it lasts. So the kernel checks each step of a path as if he did it
 // himself, and there is nothing that he could rearrange between a check and a use.
 
+#include <boost/asio/thread_pool.hpp>
+#include <functional>
+#include <memory>
+#include <optional>
 #include <utility>
 
 #include "agent/file_error.hpp"
 #include "agent/users.hpp"
-#include "async/offload.hpp"
+#include "async/task.hpp"
 
 namespace matrx::agent {
 
@@ -34,25 +38,35 @@ class UserWork {
   // Runs the function, which answers FileResult<T>, and must own what it uses.
   template <class F>
   Task<std::invoke_result_t<F&>> run(User user, F function) {
-    auto work = [user = std::move(user),
-                 function = std::move(function)]() mutable -> std::invoke_result_t<F&> {
-      const Identity identity(user);
-      if (!identity.taken()) {
-        return file_fail(FileError::Kind::forbidden,
-                         "The agent may not act as '" + user.name + "': it is not root.");
+    // Shared: should the coroutine be gone before the work is done, the answer still has a place.
+    auto answer = std::make_shared<std::optional<std::invoke_result_t<F&>>>();
+    Work work = [answer, function = std::move(function)](const FileError* refusal) mutable {
+      if (refusal != nullptr) {
+        answer->emplace(std::unexpected(*refusal));
+      } else {
+        answer->emplace(function());
       }
-      return function();
     };
-    co_return co_await offload(pool_, std::move(work));
+    co_await run_as(std::move(user), std::move(work));
+    co_return std::move(**answer);
   }
 
   // The same as ourselves: for what is no file of a user, or is open already.
   template <class F>
   Task<std::invoke_result_t<F&>> run(F function) {
-    co_return co_await offload(pool_, std::move(function));
+    auto answer = std::make_shared<std::optional<std::invoke_result_t<F&>>>();
+    Work work = [answer, function = std::move(function)](const FileError*) mutable {
+      answer->emplace(function());
+    };
+    co_await run_as(std::nullopt, std::move(work));
+    co_return std::move(**answer);
   }
 
  private:
+  // One type for all work: what carries it to another thread is large, and so is there only once.
+  using Work = std::move_only_function<void(const FileError* refusal)>;
+  Task<void> run_as(std::optional<User> user, Work work);
+
   asio::thread_pool pool_;
 };
 

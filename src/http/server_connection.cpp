@@ -2,8 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <array>
 #include <boost/system/system_error.hpp>
+#include <span>
 
 #include "base/limits.hpp"
 #include "base/log.hpp"
@@ -14,6 +14,7 @@ namespace matrx::http {
 namespace {
 
 constexpr std::size_t kReadBytes = 8 * 1024;
+constexpr std::size_t kBodyReadBytes = 64 * 1024;  // of a body, which may be long
 constexpr std::size_t kLingerBytesMax = 8 * 1024 * 1024;
 constexpr auto kLingerTimeout = 2s;
 constexpr std::size_t kGatherBytesMax = 64 * 1024;  // header and body in one packet up to here
@@ -49,7 +50,7 @@ class ServerConnection::Body : public BodyReader {
         CO_CHECK(co_await connection_.stream_->write("HTTP/1.1 100 Continue\r\n\r\n"));
       }
       connection_.allow(kBodyTimeout);
-      if (!co_await connection_.read_more()) {
+      if (!co_await connection_.read_more(kBodyReadBytes)) {
         broken_ = true;
         co_return fail(Code::invalid, "The connection ended before the body did.");
       }
@@ -146,18 +147,19 @@ void ServerConnection::allow(std::chrono::steady_clock::duration time) {
   deadline_ = std::chrono::steady_clock::now() + time;
 }
 
-Task<bool> ServerConnection::read_more() {
-  std::array<char, kReadBytes> bytes;
-  const auto count = co_await stream_->read_some(bytes);
-  if (!count || *count == 0) co_return false;
-  buffer_.append(bytes.data(), *count);
-  co_return true;
+Task<bool> ServerConnection::read_more(std::size_t bytes_max) {
+  const std::size_t before = buffer_.size();
+  buffer_.resize(before + bytes_max);
+  const auto count = co_await stream_->read_some(std::span(buffer_).subspan(before));
+  buffer_.resize(before + count.value_or(0));
+  co_return count.value_or(0) > 0;
 }
 
 Task<bool> ServerConnection::serve_one() {
   using Need = MessageParser<true>::Need;
   MessageParser<true> parser;
   idle_ = buffer_.empty();
+  if (idle_) buffer_.shrink_to_fit();  // many connections do nothing most of the time
   allow(idle_ ? kKeepAliveTimeout : kHeaderTimeout);
   while (!parser.header_done()) {
     const Need need = parser.feed(buffer_, false);
@@ -165,7 +167,7 @@ Task<bool> ServerConnection::serve_one() {
       co_return co_await refuse(parser.header_too_large() ? 431 : 400, parser.problem());
     }
     if (need == Need::nothing) break;
-    if (!co_await read_more()) co_return false;
+    if (!co_await read_more(kReadBytes)) co_return false;
     if (std::exchange(idle_, false)) allow(kHeaderTimeout);
   }
   idle_ = false;
@@ -267,7 +269,7 @@ Task<void> ServerConnection::linger() {
   allow(kLingerTimeout);
   while (bytes < kLingerBytesMax) {
     buffer_.clear();
-    if (!co_await read_more()) co_return;
+    if (!co_await read_more(kReadBytes)) co_return;
     bytes += buffer_.size();
   }
 }
