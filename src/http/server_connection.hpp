@@ -32,7 +32,7 @@ class ServerConnection {
   class Writer;
   class Upgraded;
 
-  Task<bool> serve_one();  // false: close the connection
+  Task<bool> serve_one();                       // false: close the connection
   Task<bool> read_more(std::size_t bytes_max);  // false: end or loss of the connection
   Task<bool> refuse(int status, std::string_view why, bool head_only = false);
   Task<bool> send(Response response, bool keep_alive, bool head_only);
