@@ -102,6 +102,7 @@ FileResult<void> move_file(const std::string& from, const std::string& to) {
   if (::lstat(from.c_str(), &info) != 0) return file_fail(errno == ENOTDIR ? ENOENT : errno, from);
   CHECK_OK(make_parents(to));
   if (::rename(from.c_str(), to.c_str()) == 0) return {};
+  if (errno == EXDEV) return move_across(from, to);
   return file_fail(errno, errno == ENOENT ? from : to);
 }
 

@@ -15,8 +15,12 @@ FileResult<void> make_folder(const std::string& path);
 // Those above the path, where they are missing.
 FileResult<void> make_parents(const std::string& path);
 
-// Replaces a file that is there. busy: the other end is on another file system.
+// Replaces a file that is there. To another file system it is a copy and a removal: owners and what
+// only root could set do not come along.
 FileResult<void> move_file(const std::string& from, const std::string& to);
+
+// Of move_file: where the other end is on another file system.
+FileResult<void> move_across(const std::string& from, const std::string& to);
 
 // Entries of a folder, sorted, and of the folders in it down to `depth`; not through links. As the
 // text of a JSON array: as values they would need five times as much memory. exhausted: more than

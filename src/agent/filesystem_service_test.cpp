@@ -3,6 +3,7 @@
 #include "agent/filesystem_service.hpp"
 
 #include <fcntl.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 
 #include "agent/command_test.hpp"
@@ -143,6 +144,41 @@ TEST_F(FilesystemTest, MakesListsMovesRemoves) {
   good("Remove", {{"path", "a/link"}});
   good("Remove", {{"path", "a/z/not/there"}});
   EXPECT_EQ(names({{"path", "a"}}), (Strings{"a/z"}));
+}
+
+TEST_F(FilesystemTest, MovesToAnotherFileSystem) {
+  fs::create_directory(home_ / "other");
+  if (::mount("none", path("other").c_str(), "tmpfs", 0, "size=1m") != 0) {
+    GTEST_SKIP() << "mounting is not allowed here";
+  }
+  fs::create_directories(home_ / "folder/sub");
+  write("folder/sub/file", "text");
+  ::chmod(path("folder/sub/file").c_str(), 0741);
+  fs::create_symlink("/nowhere", home_ / "folder/link");
+  write("file");
+  good("Move", {{"source", "folder"}, {"destination", "other/new/folder"}});
+  good("Move", {{"source", "file"}, {"destination", "other/file"}});
+  EXPECT_FALSE(fs::exists(home_ / "folder"));
+  EXPECT_FALSE(fs::exists(home_ / "file"));
+  EXPECT_EQ(fs::status(home_ / "other/new/folder/sub/file").permissions(), fs::perms(0741));
+  EXPECT_EQ(fs::read_symlink(home_ / "other/new/folder/link"), "/nowhere");
+  EXPECT_TRUE(fs::exists(home_ / "other/file"));
+  good("Move", {{"source", "other/new/folder/link"}, {"destination", "link"}});
+  EXPECT_EQ(fs::read_symlink(home_ / "link"), "/nowhere");
+  // What does not fit stays where it was, whole.
+  fs::create_directory(home_ / "large");
+  write("large/file", std::string(2'000'000, 'x'));
+  EXPECT_EQ(bad("Move", {{"source", "large"}, {"destination", "other/large"}}),
+            "429 resource_exhausted");
+  EXPECT_EQ(bad("Move", {{"source", "large/file"}, {"destination", "other/large"}}),
+            "429 resource_exhausted");
+  EXPECT_EQ(fs::file_size(home_ / "large/file"), 2'000'000U);
+  EXPECT_FALSE(fs::exists(home_ / "other/large"));
+  // A folder that holds something is not replaced.
+  fs::create_directories(home_ / "other/full/x");
+  EXPECT_EQ(bad("Move", {{"source", "large"}, {"destination", "other/full"}}),
+            "400 failed_precondition");
+  ::umount(path("other").c_str());
 }
 
 TEST_F(FilesystemTest, ARemovalGoesThroughNoLinkAndToAnyDepth) {

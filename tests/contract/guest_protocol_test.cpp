@@ -26,6 +26,13 @@ using namespace std::chrono_literals;
 namespace fs = std::filesystem;
 using http::Method;
 
+// A sanitizer's own memory says nothing about the agent's.
+#if __has_feature(address_sanitizer)
+constexpr bool kSanitized = true;
+#else
+constexpr bool kSanitized = false;
+#endif
+
 // The messages of a stream, one after the other.
 class Messages {
  public:
@@ -309,7 +316,7 @@ TEST_F(GuestProtocol, FilesOfAnySizeInConstantMemory) {
         Method::put, "/matrx/archive?path=" + path("copy") + user_query(), archive.body);
     EXPECT_EQ(unpacked.body, R"({"entries":1,"bytes":100000000})");
     EXPECT_EQ(fs::file_size(folder_ / "copy/large"), large.size());
-    EXPECT_LT(peak_memory(), 16'000'000U);
+    if (!kSanitized) EXPECT_LT(peak_memory(), 16'000'000U);
     EXPECT_EQ((co_await ask(Method::get, "/files?path=/none" + user_query())).status, 404);
   };
   run_task(io_, test());
