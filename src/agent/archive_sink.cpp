@@ -78,11 +78,12 @@ FileResult<void> ArchiveSink::take(std::string_view bytes) {
   for (;;) {
     const auto event = reader_.next();
     if (!event) return file_fail(ErrorKind::invalid, event.error().message);
-    if (!*event || (*event)->kind == TarEvent::Kind::end) return {};
-    if ((*event)->kind == TarEvent::Kind::data) {
-      CHECK_OK(write((*event)->bytes));
+    const std::optional<TarEvent>& found = *event;
+    if (!found || found->kind == TarEvent::Kind::end) return {};
+    if (found->kind == TarEvent::Kind::data) {
+      CHECK_OK(write(found->bytes));
     } else {
-      CHECK_OK(begin((*event)->entry));
+      CHECK_OK(begin(found->entry));
     }
   }
 }

@@ -161,8 +161,9 @@ Task<FileResult<void>> receive_parts(PlainBody& body, Receiver& receiver, std::s
     for (;;) {
       const auto event = decoder.next();
       if (!event) co_return std::unexpected(not_understood(event.error()));
-      if (!*event) break;
-      if ((*event)->kind == MultipartEvent::Kind::end) {
+      const std::optional<MultipartEvent>& found = *event;
+      if (!found) break;
+      if (found->kind == MultipartEvent::Kind::end) {
         // What follows says nothing, but the client is still sending it.
         while (true) {
           const auto rest = co_await body.read_some();
@@ -170,7 +171,7 @@ Task<FileResult<void>> receive_parts(PlainBody& body, Receiver& receiver, std::s
           if (rest->empty()) co_return FileResult<void>();
         }
       }
-      CO_CHECK(co_await receive_part(**event, receiver, path));
+      CO_CHECK(co_await receive_part(*found, receiver, path));
     }
   }
 }

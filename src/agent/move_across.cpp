@@ -64,7 +64,8 @@ FileResult<void> copy_folder(const std::string& from, const std::string& to,
   };
   auto copied = copy();
   if (!copied) {
-    (void)remove_all(to);  // half of it is no use to anybody
+    // Half of it is no use to anybody. Whether it can be removed changes nothing of the answer.
+    const auto removed = remove_all(to);
     return copied;
   }
   const timespec times[2] = {info.st_mtim, info.st_mtim};

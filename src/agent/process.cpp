@@ -68,8 +68,9 @@ std::optional<ProcessEvent> ProcessReader::take() {
     return ProcessEvent{
         .kind = Kind::data, .output = piece->kind, .bytes = std::move(piece->bytes), .offset = at};
   }
-  if (!process_->end_ || std::exchange(heard_end_, true)) return std::nullopt;
-  return ProcessEvent{.kind = Kind::end, .offset = offset_, .wait_status = *process_->end_};
+  const std::optional<int> status = process_->end_;
+  if (!status || std::exchange(heard_end_, true)) return std::nullopt;
+  return ProcessEvent{.kind = Kind::end, .offset = offset_, .wait_status = *status};
 }
 
 Task<std::optional<ProcessEvent>> ProcessReader::next(milliseconds timeout) {

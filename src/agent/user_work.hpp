@@ -39,33 +39,39 @@ class UserWork {
   template <class F>
   Task<std::invoke_result_t<F&>> run(User user, F function) {
     // Shared: should the coroutine be gone before the work is done, the answer still has a place.
-    auto answer = std::make_shared<std::optional<std::invoke_result_t<F&>>>();
+    auto answer = unanswered<F>();
     Work work = [answer, function = std::move(function)](const FileError* refusal) mutable {
       if (refusal != nullptr) {
-        answer->emplace(std::unexpected(*refusal));
+        *answer = std::unexpected(*refusal);
       } else {
-        answer->emplace(function());
+        *answer = function();
       }
     };
     co_await run_as(std::move(user), std::move(work));
-    co_return std::move(**answer);
+    co_return std::move(*answer);
   }
 
   // The same as ourselves: for what is no file of a user, or is open already.
   template <class F>
   Task<std::invoke_result_t<F&>> run(F function) {
-    auto answer = std::make_shared<std::optional<std::invoke_result_t<F&>>>();
+    auto answer = unanswered<F>();
     Work work = [answer, function = std::move(function)](const FileError*) mutable {
-      answer->emplace(function());
+      *answer = function();
     };
     co_await run_as(std::nullopt, std::move(work));
-    co_return std::move(**answer);
+    co_return std::move(*answer);
   }
 
  private:
   // One type for all work: what carries it to another thread is large, and so is there only once.
   using Work = std::move_only_function<void(const FileError* refusal)>;
   Task<void> run_as(std::optional<User> user, Work work);
+
+  template <class F>
+  static auto unanswered() {
+    return std::make_shared<std::invoke_result_t<F&>>(
+        file_fail(FileError::Kind::internal, "The work was not done."));
+  }
 
   asio::thread_pool pool_;
 };
