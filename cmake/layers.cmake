@@ -16,7 +16,7 @@ endfunction()
 layer(base fmt::fmt-header-only)
 layer(async matrx_base Threads::Threads)
 layer(model matrx_base)
-layer(wire matrx_model Boost::json)
+layer(wire matrx_model Boost::json ${LIBZ})
 layer(ports matrx_async matrx_model)
 layer(http matrx_async)
 layer(http/tls matrx_http OpenSSL::SSL)
@@ -31,6 +31,8 @@ layer(adapters/postgres matrx_ports matrx_wire matrx_libpq)
 layer(adapters/docker matrx_ports matrx_wire matrx_http_tls)
 layer(adapters/guest matrx_ports matrx_wire matrx_http)
 layer(agent matrx_wire matrx_http)
+# It waits, mostly; and it lies in every sandbox.
+target_compile_options(matrx_agent PRIVATE $<$<CONFIG:Release>:-Os>)
 
 # The orchestrator's parts without its main(), so that tests can use them.
 file(GLOB orchestrator_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/apps/orchestrator/*.cpp)

@@ -16,6 +16,7 @@ test_on_postgres(store_contract_test "*Postgres*")
 
 test_program(guest_contract_test contract
   SOURCES ${CMAKE_SOURCE_DIR}/tests/contract/guest_contract_test.cpp
+    ${CMAKE_SOURCE_DIR}/tests/contract/guest_protocol_test.cpp
   LIBS matrx_adapters_guest
   ENV "MATRX_AGENT_BINARY=$<TARGET_FILE:matrx-agent>")
 add_dependencies(guest_contract_test matrx-agent)

@@ -16,7 +16,7 @@ if grep -qs '^VERSION_CODENAME=bookworm' /etc/os-release; then boost=1.81; fi
 packages=(
   clang-19 lld-19 cmake ninja-build ccache
   "libboost$boost-dev" "libboost-json$boost-dev" "libboost-url$boost-dev"
-  libsqlite3-dev libpq-dev libssl-dev libfmt-dev
+  libsqlite3-dev libpq-dev libssl-dev libfmt-dev zlib1g-dev
   mmdebstrap curl ca-certificates procps python3 git
 )
 test_packages=(

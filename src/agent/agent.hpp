@@ -3,9 +3,14 @@
 
 #include <string>
 
+#include "agent/archive_service.hpp"
 #include "agent/exec.hpp"
+#include "agent/files_service.hpp"
+#include "agent/filesystem_service.hpp"
+#include "agent/metrics.hpp"
 #include "agent/process_service.hpp"
 #include "agent/signal_relay.hpp"
+#include "agent/tunnels.hpp"
 #include "http/server.hpp"
 
 namespace matrx::agent {
@@ -26,6 +31,12 @@ class Agent {
 
  private:
   Task<http::Response> handle(http::Request& request);
+  Task<http::Response> route(http::Request& request);
+  Task<http::Response> route_post(http::Request& request);
+  Task<http::Response> handle_files(http::Request& request);
+  Task<http::Response> handle_init(http::Request& request);
+  Task<http::Response> handle_metrics();
+  Task<http::Response> handle_ports();
   Task<http::Response> handle_exec(http::Request& request);
   Task<http::Response> handle_shutdown(http::Request& request);
   Task<void> watch_children();
@@ -35,11 +46,18 @@ class Agent {
 
   Executor executor_;
   AgentSettings settings_;
+  SandboxSettings sandbox_;
   Users users_;
   Trees trees_;
   Exec exec_;
   Processes processes_;
   ProcessService process_service_;
+  UserWork work_;
+  FilesystemService filesystem_service_;
+  FilesService files_service_;
+  ArchiveService archive_service_;
+  Tunnels tunnels_;
+  Metrics metrics_;
   SignalRelay relay_;
   http::Server server_;
   http::Server loopback_;

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -64,6 +65,8 @@ int run_program(const LaunchPlan& plan) {
 LaunchFailure become_command(const LaunchPlan& plan, int& directory_index) {
   ::setsid();
   if (!set_stdio(plan)) return {LaunchStep::stdio, errno};
+  // We lead a session without a terminal, so this one becomes its own, with us in the foreground.
+  if (plan.terminal && ::ioctl(0, TIOCSCTTY, 0) != 0) return {LaunchStep::stdio, errno};
   if (!set_user(plan)) return {LaunchStep::user, errno};
   if (const int error = enter_directory(plan, directory_index)) {
     return {LaunchStep::directory, error};

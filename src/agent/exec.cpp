@@ -62,7 +62,7 @@ Task<void> write_input(asio::posix::stream_descriptor writing, std::string data)
 
 Task<Result<ExecOutcome>> Exec::run(ExecSpec spec) {
   const auto begun = std::chrono::steady_clock::now();
-  auto found = users_.find(spec.user);
+  auto found = users_.find(spec.user.empty() ? settings_.default_user : spec.user);
   if (!found) co_return fail(Code::invalid, found.error().message);
   const User& user = *found;
   CO_TRY(command, make_command(spec, user));
@@ -133,7 +133,7 @@ Result<Command> Exec::make_command(const ExecSpec& spec, const User& user) const
   command.programs = {"/bin/bash", "/usr/bin/bash", "/bin/sh"};
   command.named_after_program = true;
   command.arguments = {"sh", "-c", std::string(kCwdTrap) + spec.command};
-  command.environment = to_lines(login_environment(environment_, user, spec.env));
+  command.environment = to_lines(login_environment(settings_.environment, user, spec.env));
   command.user = user;
   if (spec.cwd) {
     command.directories = {resolve_directory(user, *spec.cwd)};

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "agent/sandbox_settings.hpp"
 #include "agent/trees.hpp"
 #include "model/exec.hpp"
 #include "model/sandbox.hpp"
@@ -12,11 +13,11 @@ namespace matrx::agent {
 
 class Exec {
  public:
-  Exec(Executor executor, Trees& trees, const Users& users, Pairs own_environment)
+  Exec(Executor executor, Trees& trees, const Users& users, const SandboxSettings& settings)
       : executor_(executor),
         trees_(trees),
         users_(users),
-        environment_(std::move(own_environment)),
+        settings_(settings),
         leftovers_(executor) {}
 
   // invalid: unknown user, or no such cwd. After spec.timeout the whole tree has been killed.
@@ -29,7 +30,7 @@ class Exec {
   Executor executor_;
   Trees& trees_;
   const Users& users_;
-  Pairs environment_;
+  const SandboxSettings& settings_;
   std::string last_cwd_;  // where the last exec ended; empty: none yet
   TaskGroup leftovers_;   // pipes that background processes still hold
 };

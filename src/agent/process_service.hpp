@@ -1,10 +1,10 @@
 #pragma once
-// process.Process over Connect in JSON: Start, Connect, List, SendInput, CloseStdin, SendSignal.
-// Field names and behaviour: client-contracts.md §1.6 and §1.7.
+// process.Process over Connect in JSON: Start, Connect, List, Update, SendInput, StreamInput,
+// CloseStdin, SendSignal. Field names and behaviour: client-contracts.md §1.6 and §1.7.
 
+#include "agent/process_messages.hpp"
 #include "agent/processes.hpp"
 #include "http/message.hpp"
-#include "wire/json.hpp"
 
 namespace matrx::agent {
 
@@ -18,16 +18,14 @@ class ProcessService {
  private:
   Task<http::Response> start(const http::Request& request);
   Task<http::Response> connect(const http::Request& request);
+  Task<http::Response> stream_input(http::Request& request);
+  Task<Result<void>> feed(http::Request& request);
   Task<Result<json::object>> unary(std::string_view method, const json::object& message);
   json::object list() const;
+  Result<std::shared_ptr<Process>> select(const json::object& message) const;
+  Result<std::shared_ptr<Process>> select_running(const json::object& message) const;
 
   Processes& processes_;
 };
-
-// A unary answer's error, with its HTTP status.
-http::Response connect_error(const Error& error);
-
-// The error of a stream that never began: HTTP 200 and one closing envelope.
-http::Response stream_error(const Error& error);
 
 }  // namespace matrx::agent

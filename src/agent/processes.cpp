@@ -4,23 +4,18 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <boost/asio/as_tuple.hpp>
-#include <boost/asio/buffer.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <csignal>
 
 #include "agent/capture.hpp"
 #include "agent/environment.hpp"
-#include "agent/limits.hpp"
-#include "async/clock.hpp"
 
 namespace matrx::agent {
 namespace {
 
 constexpr auto kAsTuple = asio::as_tuple(asio::use_awaitable);
 using asio::posix::stream_descriptor;
-using Kind = ProcessEvent::Kind;
 
 // PATH look-up as execvp() does it, ahead of the fork.
 std::vector<std::string> candidates(const std::string& program, const Pairs& environment) {
@@ -38,147 +33,112 @@ std::vector<std::string> candidates(const std::string& program, const Pairs& env
   return paths;
 }
 
-}  // namespace
-
-// --- ProcessReader -----------------------------------------------------------------------------
-
-ProcessReader::ProcessReader(std::shared_ptr<Process> process) : process_(std::move(process)) {
-  process_->readers_.push_back(this);
-  if (const auto& end = process_->end_) events_.push_back({.kind = Kind::end, .wait_status = *end});
+Descriptor duplicate(const Descriptor& from) {
+  return Descriptor(::fcntl(from.get(), F_DUPFD_CLOEXEC, 0));
 }
 
-ProcessReader::~ProcessReader() {
-  process_->readers_.remove(this);
-  process_->changed_.notify();  // a slow one that leaves must not hold the process up any longer
-}
+// Our ends of what connects us with a process.
+struct Ends {
+  Descriptor in, out, err;  // of a terminal `out` alone: its master
+};
 
-Task<std::optional<ProcessEvent>> ProcessReader::next(milliseconds timeout) {
-  const auto until = std::chrono::steady_clock::now() + timeout;
-  while (events_.empty()) {
-    const auto left = until - std::chrono::steady_clock::now();
-    if (left.count() <= 0) co_return std::nullopt;
-    co_await process_->changed_.wait(std::chrono::ceil<milliseconds>(left));
+// Three pipes, or a terminal.
+Result<Ends> connect_stdio(const ProcessSpec& spec, Command& command) {
+  Ends ours;
+  if (spec.terminal) {
+    TRY(terminal, Terminal::open(*spec.terminal, command.user));
+    ours.out = std::move(terminal.master);
+    command.terminal = true;
+    command.standard_output = duplicate(terminal.slave);
+    command.standard_error = duplicate(terminal.slave);
+    command.standard_input = std::move(terminal.slave);
+    return ours;
   }
-  ProcessEvent event = std::move(events_.front());
-  events_.pop_front();
-  bytes_ -= event.bytes.size();
-  if (bytes_ == 0) process_->changed_.notify();
-  co_return event;
-}
-
-// --- Process -----------------------------------------------------------------------------------
-
-Process::Process(Executor executor, ProcessSpec spec, std::shared_ptr<Tree> tree)
-    : executor_(executor), spec_(std::move(spec)), tree_(std::move(tree)) {}
-
-Task<Result<void>> Process::write_input(std::string bytes) {
-  const auto turn = co_await input_turn_.take();  // two calls at once must not mix their bytes
-  const auto input = input_;
-  if (!input || end_) co_return fail(Code::conflict, "The input of the process is closed.");
-  SystemClock clock;
-  const auto written =
-      co_await with_deadline(clock, kInputDeadline, write_all(input, std::move(bytes)));
-  if (!written) co_return fail(Code::timeout, "The process does not read its input.");
-  if (!*written) co_return fail(Code::conflict, "The input of the process is closed.");
-  co_return Result<void>();
-}
-
-// Piece by piece: a close between two of them finds nothing to cancel, so each looks whether the
-// input is still the one it writes to.
-Task<bool> Process::write_all(std::shared_ptr<stream_descriptor> to, std::string bytes) {
-  for (std::string_view rest = bytes; !rest.empty();) {
-    if (input_ != to) co_return false;
-    const auto [ec, count] = co_await to->async_write_some(asio::buffer(rest), kAsTuple);
-    if (ec) co_return false;
-    rest.remove_prefix(count);
+  TRY(out, agent::Pipe::make());
+  TRY(err, agent::Pipe::make());
+  ours.out = std::move(out.reading);
+  ours.err = std::move(err.reading);
+  command.standard_output = std::move(out.writing);
+  command.standard_error = std::move(err.writing);
+  if (spec.with_stdin) {
+    TRY(in, agent::Pipe::make());
+    ours.in = std::move(in.writing);
+    command.standard_input = std::move(in.reading);
+  } else {
+    command.standard_input = Descriptor(::open("/dev/null", O_RDONLY | O_CLOEXEC));
   }
-  co_return true;
+  return ours;
 }
 
-void Process::close_input() {
-  if (!input_) return;
-  boost::system::error_code ignored;
-  input_->cancel(ignored);  // whoever is writing learns that it is closed
-  input_.reset();
-}
-
-bool Process::someone_is_behind() const {
-  return std::ranges::any_of(readers_, [](const auto* r) { return r->bytes_ >= kReaderBytesMax; });
-}
-
-void Process::publish(const ProcessEvent& event) {
-  for (ProcessReader* reader : readers_) {
-    reader->bytes_ += event.bytes.size();
-    reader->events_.push_back(event);
+Command make_command(const ProcessSpec& spec, User user, const SandboxSettings& settings) {
+  Pairs environment = login_environment(settings.environment, user, spec.env);
+  if (spec.terminal && value_of(environment, "TERM").empty()) {
+    environment.emplace_back("TERM", "xterm-256color");
   }
-  changed_.notify();
-}
-
-// Pipe → readers. Without a reader the bytes are dropped, so that the process does not block.
-// Ends at the end of the pipe, or after the exit when nothing is left in it.
-Task<void> Process::pump(stream_descriptor& from, Kind kind) {
-  std::array<char, kChunkBytesMax> bytes;
-  for (std::size_t drained = 0; drained < kDrainBytesMax;) {
-    while (someone_is_behind()) co_await changed_.wait(kPingDefault);
-    if (!exited_) {
-      const auto [ec] = co_await from.async_wait(stream_descriptor::wait_read, kAsTuple);
-      if (ec && !exited_) co_return;
-    }
-    const ssize_t count = ::read(from.native_handle(), bytes.data(), bytes.size());
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0 && errno == EAGAIN) {
-      if (exited_) co_return;
-      continue;
-    }
-    if (count <= 0) {
-      from.close();
-      co_return;
-    }
-    if (exited_) drained += static_cast<std::size_t>(count);
-    publish({.kind = kind, .bytes = std::string(bytes.data(), static_cast<std::size_t>(count))});
-  }
-}
-
-// --- Processes ---------------------------------------------------------------------------------
-
-Task<Result<std::unique_ptr<ProcessReader>>> Processes::start(ProcessSpec spec) {
-  if (processes_.size() >= kProcessesMax) {
-    co_return fail(Code::exhausted, "Too many processes are running in the sandbox.");
-  }
-  auto user = users_.find(spec.user);
-  if (!user) co_return fail(Code::unauthenticated, user.error().message);
-  const Pairs environment = login_environment(environment_, *user, spec.env);
-  CO_TRY(out, Pipe::make());
-  CO_TRY(err, Pipe::make());
   Command command;
   command.programs = candidates(spec.program, environment);
   command.arguments = spec.arguments;
   command.arguments.insert(command.arguments.begin(), spec.program);
   command.environment = to_lines(environment);
-  command.directories = {spec.cwd.empty() ? user->home : resolve_directory(*user, spec.cwd)};
-  command.user = *user;
-  command.standard_output = std::move(out.writing);
-  command.standard_error = std::move(err.writing);
-  Pipe in;
-  if (spec.with_stdin) {
-    CO_TRY(pipe, Pipe::make());
-    in = std::move(pipe);
-    command.standard_input = std::move(in.reading);
-  } else {
-    command.standard_input = Descriptor(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  const std::string& cwd = spec.cwd.empty() ? settings.default_workdir : spec.cwd;
+  command.directories = {cwd.empty() ? user.home : resolve_directory(user, cwd)};
+  command.user = std::move(user);
+  return command;
+}
+
+// Counted while a start is under way: many at once must not all pass the same check.
+class Counted {
+ public:
+  Counted(std::size_t& count, bool really) : count_(count), by_(really ? 1 : 0) { count_ += by_; }
+  ~Counted() { count_ -= by_; }
+  Counted(const Counted&) = delete;
+
+ private:
+  std::size_t& count_;
+  std::size_t by_;
+};
+
+}  // namespace
+
+Result<void> Processes::check_room(const ProcessSpec& spec) const {
+  std::size_t running = starting_, terminals = starting_terminals_;
+  for (const auto& process : processes_) {
+    if (process->ended()) continue;
+    ++running;
+    if (process->spec().terminal) ++terminals;
   }
+  if (running >= kProcessesMax) {
+    return fail(Code::exhausted, "Too many processes are running in the sandbox.");
+  }
+  if (spec.terminal && terminals >= kTerminalsMax) {
+    return fail(Code::exhausted, "Too many terminals are open in the sandbox.");
+  }
+  return {};
+}
+
+Task<Result<std::unique_ptr<ProcessReader>>> Processes::start(ProcessSpec spec, bool may_skip) {
+  CO_CHECK(check_room(spec));
+  const Counted starting(starting_, true);
+  const Counted starting_terminal(starting_terminals_, spec.terminal.has_value());
+  auto user = users_.find(spec.user.empty() ? settings_.default_user : spec.user);
+  if (!user) co_return fail(Code::unauthenticated, user.error().message);
+  Command command = make_command(spec, *std::move(user), settings_);
+  CO_TRY(ours, connect_stdio(spec, command));
   CO_TRY(tree, co_await trees_.start(std::move(command)));
-  auto process = std::make_shared<Process>(executor_, std::move(spec), tree);
-  if (in.writing) {
-    process->input_ = std::make_shared<stream_descriptor>(executor_, in.writing.release());
+
+  auto process = std::make_shared<Process>(std::move(spec), tree, budget_);
+  const auto adopt = [this](Descriptor& end) -> Pipe {
+    if (!end) return nullptr;
+    return std::make_shared<stream_descriptor>(executor_, end.release());
+  };
+  const Pipe out = adopt(ours.out), err = adopt(ours.err);
+  for (const Pipe& pipe : {out, err}) {
+    if (pipe) pipe->non_blocking(true);
   }
+  process->input_ = process->spec().terminal ? out : adopt(ours.in);
   processes_.push_back(process);
-  auto reader = std::make_unique<ProcessReader>(process);
-  stream_descriptor from_out(executor_, out.reading.release());
-  stream_descriptor from_err(executor_, err.reading.release());
-  from_out.non_blocking(true);
-  from_err.non_blocking(true);
-  tasks_.spawn("process", keep_until_forgotten(process, std::move(from_out), std::move(from_err)));
+  auto reader = ProcessReader::make(process, 0, may_skip);
+  tasks_.spawn("process", follow(process, out, err));
   if (const auto timeout = process->spec().timeout) {
     tasks_.spawn("deadline", kill_after(process, *timeout));
   }
@@ -198,31 +158,57 @@ Task<void> Processes::kill_after(std::shared_ptr<Process> process, milliseconds 
   if (!co_await process->tree_->wait_exit(timeout)) trees_.kill(process->tree_);
 }
 
-Task<void> Processes::keep_until_forgotten(std::shared_ptr<Process> process, stream_descriptor out,
-                                           stream_descriptor err) {
+// From the start to the end of a process.
+Task<void> Processes::follow(std::shared_ptr<Process> process, Pipe out, Pipe err) {
+  const bool terminal = process->spec().terminal.has_value();
   TaskGroup pumps(executor_);
-  pumps.spawn("stdout", process->pump(out, Kind::standard_output));
-  pumps.spawn("stderr", process->pump(err, Kind::standard_error));
+  pumps.spawn("stdout",
+              process->pump(out, terminal ? OutputKind::terminal : OutputKind::standard_output));
+  if (err) pumps.spawn("stderr", process->pump(err, OutputKind::standard_error));
   while (!co_await process->tree_->wait_exit(kPingMax)) {
   }
   // What it wrote before its end comes before the end; what lives on and holds the pipes does not
   // hold the end up.
   process->exited_ = true;
-  for (stream_descriptor* pipe : {&out, &err}) {
+  for (const Pipe& pipe : {out, err}) {
     boost::system::error_code ignored;
-    pipe->cancel(ignored);
+    if (pipe) pipe->cancel(ignored);
   }
   co_await pumps.join();
-  process->close_input();
-  const int status = process->tree_->exit_status().value_or(SIGKILL);
-  process->end_ = status;
-  process->publish({.kind = Kind::end, .wait_status = status});
-  for (stream_descriptor* pipe : {&out, &err}) {
-    if (pipe->is_open()) tasks_.spawn("discard", Capture::discard(std::move(*pipe)));
+  process->end(process->tree_->exit_status().value_or(SIGKILL));
+  for (const Pipe& pipe : {out, err}) {
+    if (pipe && pipe->is_open()) tasks_.spawn("discard", Capture::discard(std::move(*pipe)));
   }
-  asio::steady_timer rest(executor_, kEndedKept);
-  co_await rest.async_wait(kAsTuple);
-  processes_.remove(process);
+  keep_ended(process);
+}
+
+void Processes::keep_ended(std::shared_ptr<Process> process) {
+  ended_.push_back({std::move(process), std::chrono::steady_clock::now()});
+  while (too_much_is_kept()) {
+    processes_.remove(ended_.front().process);
+    ended_.pop_front();
+  }
+  if (!std::exchange(forgetting_, true)) tasks_.spawn("forget", forget_ended());
+}
+
+bool Processes::too_much_is_kept() const {
+  std::size_t bytes = 0;
+  for (const Ended& one : ended_) bytes += one.process->output().cost();
+  return ended_.size() > kEndedMax || (bytes > kEndedBytesMax && ended_.size() > 1);
+}
+
+Task<void> Processes::forget_ended() {
+  asio::steady_timer timer(executor_);
+  while (!ended_.empty()) {
+    timer.expires_at(ended_.front().at + kEndedKept);
+    co_await timer.async_wait(kAsTuple);
+    const auto now = std::chrono::steady_clock::now();
+    while (!ended_.empty() && ended_.front().at + kEndedKept <= now) {
+      processes_.remove(ended_.front().process);
+      ended_.pop_front();
+    }
+  }
+  forgetting_ = false;
 }
 
 }  // namespace matrx::agent

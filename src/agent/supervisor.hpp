@@ -26,8 +26,9 @@ struct LaunchPlan {
   const gid_t* groups = nullptr;
   std::size_t groups_count = 0;
   int stdio[3] = {-1, -1, -1};
-  int cwd_file = -1;  // becomes descriptor kCwdFile, where set
-  int control = -1;   // SOCK_SEQPACKET; the agent holds the other end
+  int cwd_file = -1;      // becomes descriptor kCwdFile, where set
+  bool terminal = false;  // stdio[0] becomes the controlling terminal
+  int control = -1;       // SOCK_SEQPACKET; the agent holds the other end
 };
 
 // Where a command finds the file that its last working directory is written to.

@@ -146,6 +146,7 @@ Result<std::shared_ptr<Tree>> Trees::fork_supervisor(const Command& command) {
                   .stdio = {command.standard_input.get(), command.standard_output.get(),
                             command.standard_error.get()},
                   .cwd_file = command.cwd_file.get(),
+                  .terminal = command.terminal,
                   .control = theirs.get()};
   pid_t supervisor = -1;
   {

@@ -26,7 +26,8 @@ struct Command {
   std::vector<std::string> directories;  // the first that can be entered
   User user;
   Descriptor standard_input, standard_output, standard_error;
-  Descriptor cwd_file;  // see kCwdFile; may be empty
+  Descriptor cwd_file;    // see kCwdFile; may be empty
+  bool terminal = false;  // standard_input is one, and becomes the controlling one
 };
 
 class Tree {

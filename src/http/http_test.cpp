@@ -30,6 +30,28 @@ Task<Response> answer(Request& request) {
     };
     co_return response;
   }
+  if (request.path == "/upgrade") {
+    Response response{.status = 101};
+    response.headers.add("Connection", "Upgrade");
+    response.upgrade = [](Stream& connection) -> Task<void> {
+      std::array<char, 100> piece;
+      for (;;) {
+        const auto count = co_await connection.read_some(piece);
+        if (!count || *count == 0) break;
+        (void)co_await connection.write("<", std::string_view(piece.data(), *count));
+      }
+      (void)co_await connection.write("end");
+    };
+    co_return response;
+  }
+  if (request.path == "/announced" || request.path == "/cut-off") {
+    Response response;
+    response.stream_bytes = request.path == "/announced" ? 8 : 9;
+    response.stream = [](BodyWriter& writer) -> Task<void> {
+      for (const char* piece : {"eight ", "", "b."}) (void)co_await writer.write(piece);
+    };
+    co_return response;
+  }
   if (request.path == "/throw") throw std::runtime_error("a bug");
   if (request.path == "/slow") {
     SystemClock clock;
@@ -127,6 +149,46 @@ TEST_F(HttpTest, StreamsInPieces) {
       all += *piece;
     }
     EXPECT_EQ(all, "one two three");
+  });
+}
+
+TEST_F(HttpTest, AStreamOfKnownLengthIsAnnouncedAndHasIt) {
+  with_server([&](std::string port) -> Task<void> {
+    const std::string end = " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    const auto all = co_await raw(port, "GET /announced" + end);
+    EXPECT_NE(all.find("\r\nContent-Length: 8\r\n"), std::string::npos);
+    EXPECT_EQ(all.find("Transfer-Encoding"), std::string::npos);
+    EXPECT_TRUE(all.ends_with("\r\n\r\neight b."));
+    // The connection goes on behind it, but not behind one that was too short.
+    const std::string next = " HTTP/1.1\r\nHost: x\r\n\r\nGET /a?q=next" + end;
+    EXPECT_TRUE((co_await raw(port, "GET /announced" + next)).ends_with("next"));
+    EXPECT_TRUE((co_await raw(port, "GET /cut-off" + next)).ends_with("eight b."));
+    Client client = client_to(port);
+    EXPECT_EQ((co_await client.send({.target = "/announced"}))->body, "eight b.");
+    EXPECT_EQ((co_await client.send({.target = "/cut-off"})).error().code, Code::unavailable);
+    const auto head = co_await raw(port, "HEAD /announced" + end);
+    EXPECT_NE(head.find("Content-Length: 8"), std::string::npos);
+    EXPECT_TRUE(head.ends_with("\r\n\r\n"));
+  });
+}
+
+TEST_F(HttpTest, AnUpgradedConnectionIsPlainBytesBothWays) {
+  with_server([&](std::string port) -> Task<void> {
+    auto stream = (co_await tcp_connector("127.0.0.1", port)()).value();
+    // Some of it comes with the request.
+    (void)co_await stream->write("GET /upgrade HTTP/1.1\r\nHost: x\r\n\r\nearly");
+    std::string all;
+    while (!all.ends_with("<early")) {
+      const auto piece = co_await next(*stream);
+      if (piece.empty()) break;
+      all += piece;
+    }
+    EXPECT_EQ(all, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n\r\n<early");
+    (void)co_await stream->write("late");
+    EXPECT_EQ(co_await next(*stream), "<late");
+    stream->end_writing();  // and still it is answered
+    EXPECT_EQ(co_await next(*stream), "end");
+    EXPECT_EQ(co_await next(*stream), "");
   });
 }
 

@@ -141,8 +141,10 @@ std::string response_header(const Response& response, bool keep_alive, bool head
   text += reason_phrase(response.status);
   text += "\r\n";
   append_lines(text, response.headers);
-  const bool bodiless = response.status == 204 || response.status == 304;
-  if (response.stream && !bodiless) {
+  const bool bodiless = response.status == 101 || response.status == 204 || response.status == 304;
+  if (response.stream && response.stream_bytes && !bodiless) {
+    text += "Content-Length: " + std::to_string(*response.stream_bytes) + "\r\n";
+  } else if (response.stream && !bodiless) {
     text += "Transfer-Encoding: chunked\r\n";
   } else if (!bodiless && (!head_only || !response.headers.has("Content-Length"))) {
     text += "Content-Length: " + std::to_string(response.body.size()) + "\r\n";
@@ -156,6 +158,8 @@ std::string_view reason_phrase(int status) {
   switch (status) {
     case 100:
       return "Continue";
+    case 101:
+      return "Switching Protocols";
     case 200:
       return "OK";
     case 201:
@@ -178,6 +182,8 @@ std::string_view reason_phrase(int status) {
       return "Not Found";
     case 405:
       return "Method Not Allowed";
+    case 406:
+      return "Not Acceptable";
     case 408:
       return "Request Timeout";
     case 409:
@@ -194,6 +200,8 @@ std::string_view reason_phrase(int status) {
       return "Unsupported Media Type";
     case 416:
       return "Range Not Satisfiable";
+    case 426:
+      return "Upgrade Required";
     case 422:
       return "Unprocessable Content";
     case 429:

@@ -83,11 +83,24 @@ class BodyWriter {
 
 using BodyStream = std::function<Task<void>(BodyWriter& writer)>;
 
+// After 101 the connection speaks something else: plain bytes both ways, with what the client has
+// sent already. It is closed when the task returns. No deadline but its own holds for it; close()
+// ends what it is waiting for.
+class Stream;
+using Upgrade = std::function<Task<void>(Stream& connection)>;
+
 struct Response {
   int status = 200;
   Headers headers;
   std::string body;
   BodyStream stream;  // where set, called after the header; body is ignored
+  // Of a stream: announced as Content-Length, where known. One that writes less breaks the
+  // connection, so that the client knows.
+  std::optional<std::uint64_t> stream_bytes;
+  // Of a stream of unknown length: false at its end means that it has failed. The connection is
+  // broken then, so that the client knows. May be missing.
+  std::shared_ptr<const bool> stream_complete;
+  Upgrade upgrade;  // of a 101
 };
 
 // Serialisation. CR and LF in values are dropped, so a value cannot add a header.

@@ -2,8 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <array>
 #include <boost/system/system_error.hpp>
+#include <span>
 
 #include "base/limits.hpp"
 #include "base/log.hpp"
@@ -14,6 +14,7 @@ namespace matrx::http {
 namespace {
 
 constexpr std::size_t kReadBytes = 8 * 1024;
+constexpr std::size_t kBodyReadBytes = 64 * 1024;  // of a body, which may be long
 constexpr std::size_t kLingerBytesMax = 8 * 1024 * 1024;
 constexpr auto kLingerTimeout = 2s;
 constexpr std::size_t kGatherBytesMax = 64 * 1024;  // header and body in one packet up to here
@@ -49,7 +50,7 @@ class ServerConnection::Body : public BodyReader {
         CO_CHECK(co_await connection_.stream_->write("HTTP/1.1 100 Continue\r\n\r\n"));
       }
       connection_.allow(kBodyTimeout);
-      if (!co_await connection_.read_more()) {
+      if (!co_await connection_.read_more(kBodyReadBytes)) {
         broken_ = true;
         co_return fail(Code::invalid, "The connection ended before the body did.");
       }
@@ -74,14 +75,20 @@ class ServerConnection::Writer : public BodyWriter {
   Task<Result<void>> write(std::string_view piece) override {
     if (piece.empty()) co_return Result<void>();
     connection_.allow(kWriteTimeout);
-    if (!chunked_) co_return co_await connection_.stream_->write(piece);
-    frame_ = fmt::format("{:x}\r\n", piece.size());
-    frame_ += piece;
-    frame_ += "\r\n";
-    auto written = co_await connection_.stream_->write(frame_);
+    bytes_ += piece.size();
+    std::string_view bytes = piece;
+    if (chunked_) {
+      frame_ = fmt::format("{:x}\r\n", piece.size());
+      frame_ += piece;
+      frame_ += "\r\n";
+      bytes = frame_;
+    }
+    auto written = co_await connection_.stream_->write(bytes);
     connection_.deadline_ = SteadyTime::max();
     co_return written;
   }
+
+  std::uint64_t bytes() const { return bytes_; }
 
   bool is_over() override {
     return connection_.stopping_ || !connection_.stream_->is_idle_and_open();
@@ -90,7 +97,32 @@ class ServerConnection::Writer : public BodyWriter {
  private:
   ServerConnection& connection_;
   bool chunked_;
+  std::uint64_t bytes_ = 0;
   std::string frame_;
+};
+
+// The connection as it is behind a 101: first what was received with the request.
+class ServerConnection::Upgraded : public Stream {
+ public:
+  explicit Upgraded(ServerConnection& connection) : connection_(connection) {}
+
+  Task<Result<std::size_t>> read_some(std::span<char> into) override {
+    std::string& early = connection_.buffer_;
+    if (early.empty()) co_return co_await connection_.stream_->read_some(into);
+    const std::size_t count = std::min(into.size(), early.size());
+    early.copy(into.data(), count);
+    early.erase(0, count);
+    co_return count;
+  }
+  Task<Result<void>> write(std::string_view head, std::string_view body) override {
+    co_return co_await connection_.stream_->write(head, body);
+  }
+  void end_writing() override { connection_.stream_->end_writing(); }
+  void close() override { connection_.stream_->close(); }
+  bool is_idle_and_open() override { return connection_.stream_->is_idle_and_open(); }
+
+ private:
+  ServerConnection& connection_;
 };
 
 Task<void> ServerConnection::run() {
@@ -115,18 +147,19 @@ void ServerConnection::allow(std::chrono::steady_clock::duration time) {
   deadline_ = std::chrono::steady_clock::now() + time;
 }
 
-Task<bool> ServerConnection::read_more() {
-  std::array<char, kReadBytes> bytes;
-  const auto count = co_await stream_->read_some(bytes);
-  if (!count || *count == 0) co_return false;
-  buffer_.append(bytes.data(), *count);
-  co_return true;
+Task<bool> ServerConnection::read_more(std::size_t bytes_max) {
+  const std::size_t before = buffer_.size();
+  buffer_.resize(before + bytes_max);
+  const auto count = co_await stream_->read_some(std::span(buffer_).subspan(before));
+  buffer_.resize(before + count.value_or(0));
+  co_return count.value_or(0) > 0;
 }
 
 Task<bool> ServerConnection::serve_one() {
   using Need = MessageParser<true>::Need;
   MessageParser<true> parser;
   idle_ = buffer_.empty();
+  if (idle_) buffer_.shrink_to_fit();  // many connections do nothing most of the time
   allow(idle_ ? kKeepAliveTimeout : kHeaderTimeout);
   while (!parser.header_done()) {
     const Need need = parser.feed(buffer_, false);
@@ -134,7 +167,7 @@ Task<bool> ServerConnection::serve_one() {
       co_return co_await refuse(parser.header_too_large() ? 431 : 400, parser.problem());
     }
     if (need == Need::nothing) break;
-    if (!co_await read_more()) co_return false;
+    if (!co_await read_more(kReadBytes)) co_return false;
     if (std::exchange(idle_, false)) allow(kHeaderTimeout);
   }
   idle_ = false;
@@ -162,6 +195,10 @@ Task<bool> ServerConnection::serve_one() {
   }
 
   const bool http11 = parser.message().version() >= 11;
+  if (response.upgrade) {
+    co_await upgrade(std::move(response));
+    co_return false;
+  }
   const bool keep =
       parser.keep_alive() && body.finished() && !stopping_ && (http11 || !response.stream);
   const bool head_only = request.method == Method::head;
@@ -197,12 +234,22 @@ Task<bool> ServerConnection::send(Response response, bool keep_alive, bool head_
   if (!co_await stream_->write(header)) co_return false;
   deadline_ = SteadyTime::max();
   if (head_only) co_return true;
-  Writer writer(*this, true);
+  Writer writer(*this, !response.stream_bytes);
   co_await response.stream(writer);
+  if (response.stream_bytes) co_return writer.bytes() == *response.stream_bytes;
+  if (response.stream_complete && !*response.stream_complete) co_return false;
   allow(kWriteTimeout);
   const auto ended = co_await stream_->write("0\r\n\r\n");
   deadline_ = SteadyTime::max();
   co_return ended.has_value();
+}
+
+Task<void> ServerConnection::upgrade(Response response) {
+  allow(kWriteTimeout);
+  if (!co_await stream_->write(response_header(response, true))) co_return;
+  deadline_ = SteadyTime::max();
+  Upgraded upgraded(*this);
+  co_await response.upgrade(upgraded);
 }
 
 Task<bool> ServerConnection::refuse(int status, std::string_view why, bool head_only) {
@@ -222,7 +269,7 @@ Task<void> ServerConnection::linger() {
   allow(kLingerTimeout);
   while (bytes < kLingerBytesMax) {
     buffer_.clear();
-    if (!co_await read_more()) co_return;
+    if (!co_await read_more(kReadBytes)) co_return;
     bytes += buffer_.size();
   }
 }

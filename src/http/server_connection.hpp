@@ -30,11 +30,13 @@ class ServerConnection {
  private:
   class Body;
   class Writer;
+  class Upgraded;
 
-  Task<bool> serve_one();  // false: close the connection
-  Task<bool> read_more();  // false: end or loss of the connection
+  Task<bool> serve_one();                       // false: close the connection
+  Task<bool> read_more(std::size_t bytes_max);  // false: end or loss of the connection
   Task<bool> refuse(int status, std::string_view why, bool head_only = false);
   Task<bool> send(Response response, bool keep_alive, bool head_only);
+  Task<void> upgrade(Response response);
   Task<void> linger();
   void allow(std::chrono::steady_clock::duration time);
 

@@ -15,30 +15,13 @@
 #include "adapters/guest/guest_client.hpp"
 #include "async/task_group.hpp"
 #include "base/random.hpp"
+#include "contract/agent_process.hpp"
 #include "fakes/run_task.hpp"
 
 namespace matrx {
 namespace {
 
 using namespace std::chrono_literals;
-
-// An agent that ends with us and holds nothing of ours open: should a test abort, whoever started
-// us would wait for the end of our output for ever.
-pid_t spawn_agent(const std::string& socket) {
-  const char* binary = std::getenv("MATRX_AGENT_BINARY");
-  const std::string program = binary ? binary : "matrx-agent";
-  const char* arguments[] = {program.c_str(), "serve", "--socket", socket.c_str(),
-                             "--relay-port",  "0",     nullptr};
-  const pid_t parent = ::getpid();
-  const pid_t child = ::fork();
-  if (child != 0) return child;
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (::getppid() != parent) ::_exit(1);  // it has ended before we could ask
-  const int nothing = ::open("/dev/null", O_RDWR | O_CLOEXEC);
-  for (int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) ::dup2(nothing, descriptor);
-  ::execv(program.c_str(), const_cast<char* const*>(arguments));
-  ::_exit(127);
-}
 
 class GuestContract : public testing::Test {
  protected:

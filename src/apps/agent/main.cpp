@@ -1,5 +1,6 @@
 // matrx-agent: the one program of ours inside a sandbox.
 
+#include <malloc.h>
 #include <unistd.h>
 
 #include <boost/asio/co_spawn.hpp>
@@ -30,7 +31,16 @@ int wrong_use(const std::string& why) {
   return kExitWrongUse;
 }
 
+// What was needed once shall not stay with us: one heap for all threads, large pieces apart from it
+// and given back at once.
+void keep_memory_small() {
+  ::mallopt(M_ARENA_MAX, 1);
+  ::mallopt(M_MMAP_THRESHOLD, 128 * 1024);  // fixed: it would grow with use
+  ::mallopt(M_TRIM_THRESHOLD, 128 * 1024);
+}
+
 int serve(AgentSettings settings) {
+  keep_memory_small();
   asio::io_context io(1);
   Agent agent(io.get_executor(), std::move(settings));
   Result<void> result;
