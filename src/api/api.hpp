@@ -53,6 +53,11 @@ class Api {
   Task<http::Response> extend_sandbox(Context& context);
   Task<http::Response> live_events(Context& context);
   Task<void> stream_events(FeedPage page, bool reset, http::BodyWriter& writer);
+  Task<http::Response> storage_usage(Context& context);
+  Task<http::Response> storage_files(Context& context);
+  Task<http::Response> storage_content(Context& context);
+  Task<http::Response> remove_storage(Context& context);
+  Task<http::Response> metrics(Context& context);
   Task<http::Response> exec(Context& context);
   Task<http::Response> heartbeat(Context& context);
   Task<http::Response> complete(Context& context);

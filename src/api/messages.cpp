@@ -25,6 +25,8 @@ namespace {
 const Schema<CreateSandboxRequest::ResourceRequest>& resource_request_schema();
 const Schema<SandboxBody::ResourceBody>& resource_schema();
 const Schema<DependencyBody>& dependency_schema();
+const Schema<TierUsageBody>& tier_usage_schema();
+const Schema<StoredEntryBody>& stored_entry_schema();
 
 }  // namespace
 }  // namespace api
@@ -34,6 +36,8 @@ MATRX_NESTED_CODEC(api::SandboxBody::ResourceBody, api::resource_schema);
 MATRX_NESTED_CODEC(api::SandboxBody, api::sandbox_schema);
 MATRX_NESTED_CODEC(api::EventBody, api::event_schema);
 MATRX_NESTED_CODEC(api::DependencyBody, api::dependency_schema);
+MATRX_NESTED_CODEC(api::TierUsageBody, api::tier_usage_schema);
+MATRX_NESTED_CODEC(api::StoredEntryBody, api::stored_entry_schema);
 
 namespace api {
 namespace {
@@ -80,6 +84,27 @@ const Schema<DependencyBody>& dependency_schema() {
                                  .field("name", &D::name)
                                  .field("status", &D::status, one_of({"ok", "unavailable"}))
                                  .field("detail", &D::detail);
+  return schema;
+}
+
+const Schema<TierUsageBody>& tier_usage_schema() {
+  static const auto schema = Schema<TierUsageBody>("TierUsage")
+                                 .field("total_size_bytes", &TierUsageBody::total_size_bytes)
+                                 .field("total_objects", &TierUsageBody::total_objects);
+  return schema;
+}
+
+const Schema<StoredEntryBody>& stored_entry_schema() {
+  using E = StoredEntryBody;
+  static const auto schema =
+      Schema<E>("StoredEntry")
+          .field("path", &E::path, says("Below the tier; what is not UTF-8 in it is replaced."))
+          .field("name", &E::name)
+          .field("type", &E::type, one_of({"file", "folder", "link"}))
+          .field("size", &E::size, says("Bytes."))
+          .field("mode", &E::mode, example("0644"))
+          .field("modified_at", &E::modified_at)
+          .field("target", &E::target, says("Of a link."));
   return schema;
 }
 
@@ -262,6 +287,27 @@ const Schema<EventBody>& event_schema() {
 const Schema<EventListBody>& event_list_schema() {
   static const auto schema = Schema<EventListBody>("SandboxEventList")
                                  .field("events", &EventListBody::events, says("Oldest first."));
+  return schema;
+}
+
+const Schema<StorageUsageBody>& storage_usage_schema() {
+  static const auto schema = Schema<StorageUsageBody>("StorageUsage")
+                                 .field("hot", &StorageUsageBody::hot)
+                                 .field("cold", &StorageUsageBody::cold);
+  return schema;
+}
+
+const Schema<StoredFolderBody>& stored_folder_schema() {
+  static const auto schema =
+      Schema<StoredFolderBody>("StoredFolder")
+          .field("entries", &StoredFolderBody::entries, says("By name, at most 10,000."))
+          .field("truncated", &StoredFolderBody::truncated);
+  return schema;
+}
+
+const Schema<DeletedBody>& deleted_schema() {
+  static const auto schema =
+      Schema<DeletedBody>("Deleted").field("deleted", &DeletedBody::deleted, says("Objects."));
   return schema;
 }
 

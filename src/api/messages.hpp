@@ -98,6 +98,27 @@ struct EventListBody {
   std::vector<EventBody> events;
 };
 
+struct TierUsageBody {
+  std::int64_t total_size_bytes = 0, total_objects = 0;
+};
+struct StorageUsageBody {
+  TierUsageBody hot, cold;
+};
+struct StoredEntryBody {
+  std::string path, name, type;
+  std::int64_t size = 0;
+  std::string mode;
+  TimePoint modified_at;
+  std::optional<std::string> target;
+};
+struct StoredFolderBody {
+  std::vector<StoredEntryBody> entries;
+  bool truncated = false;
+};
+struct DeletedBody {
+  std::int64_t deleted = 0;
+};
+
 struct HealthBody {
   std::string status = "healthy";
   std::int64_t active_sandboxes = 0;
@@ -139,6 +160,9 @@ const Schema<HeartbeatBody>& heartbeat_schema();
 const Schema<ShutdownBody>& shutdown_schema();
 const Schema<EventBody>& event_schema();
 const Schema<EventListBody>& event_list_schema();
+const Schema<StorageUsageBody>& storage_usage_schema();
+const Schema<StoredFolderBody>& stored_folder_schema();
+const Schema<DeletedBody>& deleted_schema();
 const Schema<HealthBody>& health_schema();
 const Schema<ServiceBody>& service_schema();
 const Schema<ReadinessBody>& readiness_schema();

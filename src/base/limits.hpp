@@ -85,11 +85,13 @@ inline constexpr auto kDatabaseKeepAlive = 5s;  // three times that without an a
 
 // --- Homes -------------------------------------------------------------------------------------
 inline constexpr std::size_t kHomeNodesMax = 1'000'000;
-inline constexpr int kSyncTriesMax = 3;         // of one sync; then later
-inline constexpr auto kSyncRetryDelay = 500ms;  // before the second try; doubles
-inline constexpr auto kSyncDeadline = 30min;    // of one try
-inline constexpr auto kHomeSaveMin = 1s;        // a stop waits for the home at least that long
-inline constexpr auto kHomeLockLease = 30s;     // of a user's home, over all orchestrators
+inline constexpr std::size_t kStoredEntriesMax = 10'000;           // of one folder, to browse
+inline constexpr std::size_t kStoredPieceBytes = 4 * 1024 * 1024;  // of a file, on its way out
+inline constexpr int kSyncTriesMax = 3;                            // of one sync; then later
+inline constexpr auto kSyncRetryDelay = 500ms;                     // before the second try; doubles
+inline constexpr auto kSyncDeadline = 30min;                       // of one try
+inline constexpr auto kHomeSaveMin = 1s;     // a stop waits for the home at least that long
+inline constexpr auto kHomeLockLease = 30s;  // of a user's home, over all orchestrators
 inline constexpr auto kHomeLockRenewal = 10s;
 inline constexpr auto kHomeLockWait = 60s;       // for another sync of the same user
 inline constexpr auto kUnsavedWait = 30s;        // a create waits for homes that are being saved

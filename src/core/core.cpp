@@ -14,6 +14,7 @@ Core::Core(Executor executor, CoreSettings settings, Store& store, Runtime& runt
       registry_(store, settings_.installation),
       hosts_(settings_, store, clock),
       home_sync_(executor, settings_, registry_, store, storage, homes, clock),
+      user_storage_(storage, home_sync_),
       driver_(executor, settings_, registry_, store, runtime, guest, home_sync_),
       lifecycle_(settings_, registry_, driver_, hosts_, home_sync_, homes, store, runtime, guest,
                  clock, random),

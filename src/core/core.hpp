@@ -6,6 +6,7 @@
 #include "core/lifecycle.hpp"
 #include "core/loops.hpp"
 #include "core/signals.hpp"
+#include "core/user_storage.hpp"
 
 namespace matrx {
 
@@ -42,6 +43,7 @@ class Core {
   Signals& signals() { return signals_; }
 
   Feed& feed() { return feed_; }
+  UserStorage& user_storage() { return user_storage_; }
   Caretaker& caretaker() { return caretaker_; }
   const HomeSync& home_sync() const { return home_sync_; }
 
@@ -49,6 +51,7 @@ class Core {
 
   // For health: never waits.
   std::int64_t active() const { return registry_.active(); }
+  std::int64_t unsaved_homes() const { return home_loop_.unsaved(); }
   // For readiness: ok, or why not.
   Task<Result<void>> check_store() { return store_.ping(); }
   Task<Result<void>> check_runtime() { return runtime_.ping(); }
@@ -65,6 +68,7 @@ class Core {
   Registry registry_;
   Hosts hosts_;
   HomeSync home_sync_;
+  UserStorage user_storage_;
   Driver driver_;
   Lifecycle lifecycle_;
   Commands commands_;

@@ -42,6 +42,7 @@ Task<void> HomeLoop::save_for_ever() {
 // Which of them may be tried again already is HomeSync's business.
 Task<Result<void>> HomeLoop::schedule_unsaved() {
   CO_TRY(rows, co_await store_.list_unsaved(settings_.installation, "", kUnsavedAtOnceMax));
+  unsaved_ = static_cast<std::int64_t>(rows.size());
   for (const Sandbox& row : rows) {
     if (is_final(row.status)) driver_.schedule(row.id, kHomes);
   }

@@ -26,6 +26,9 @@ class HomeLoop {
   void cancel() { tasks_.cancel(); }
   Task<void> join() { return tasks_.join(); }
 
+  // Homes of this host that are not saved yet, as of the last look.
+  std::int64_t unsaved() const { return unsaved_; }
+
  private:
   Task<void> save_for_ever();
   Task<void> checkpoint_for_ever();
@@ -49,6 +52,7 @@ class HomeLoop {
   Clock& clock_;
   std::unordered_map<SandboxId, Checkpoint> checkpoints_;
   std::unordered_set<SandboxId> strangers_;  // homes without a row, that were reported
+  std::int64_t unsaved_ = 0;
   TaskGroup tasks_;
 };
 

@@ -277,7 +277,39 @@ Task<Result<SyncReport>> HomeSync::alone(Sandbox row, SyncDirection direction, S
   }
 }
 
-Task<Result<SyncReport>> HomeSync::with_lease(std::string user_id, Sync sync) {
+Task<Result<std::int64_t>> HomeSync::remove_storage(std::string user_id, std::vector<Tier> tiers,
+                                                    Actor actor) {
+  const auto turn = co_await turns_.take(user_id);
+  std::function<Task<Result<std::int64_t>>()> work = [this, user_id,
+                                                      tiers]() -> Task<Result<std::int64_t>> {
+    // A create writes its row before it asks for the home, and then waits for our turn.
+    ListQuery query{.user_id = user_id, .active_only = true};
+    query.limit = 1;
+    CO_TRY(active, co_await store_.list(std::move(query)));
+    CO_TRY(unsaved, co_await store_.list_unsaved("", user_id, 1));
+    if (!active.sandboxes.empty() || !unsaved.empty()) {
+      const SandboxId& id =
+          active.sandboxes.empty() ? unsaved.front().id : active.sandboxes.front().id;
+      co_return fail(Code::conflict,
+                     "Sandbox " + id.text() + " of this user is using the storage; end it first.");
+    }
+    std::int64_t removed = 0;
+    for (const Tier tier : tiers) {
+      CO_TRY(count, co_await storage_.remove_all({.user_id = user_id, .tier = tier}));
+      removed += count;
+    }
+    co_return removed;
+  };
+  auto removed = co_await with_lease(user_id, std::move(work));
+  if (removed) {
+    log::info("storage of a user deleted",
+              {{"user_id", user_id}, {"objects", *removed}, {"actor", actor.text}});
+  }
+  co_return removed;
+}
+
+template <class T>
+Task<Result<T>> HomeSync::with_lease(std::string user_id, std::function<Task<Result<T>>()> work) {
   using namespace asio::experimental::awaitable_operators;
   const std::string lease = "home:" + user_id;
   const Patience patience(clock_, kHomeLockWait);
@@ -290,7 +322,7 @@ Task<Result<SyncReport>> HomeSync::with_lease(std::string user_id, Sync sync) {
     co_await clock_.sleep(kWaitPoll);
   }
   auto first =
-      co_await (within(clock_, kSyncDeadline, "The storage", sync()) || renew_for_ever(lease));
+      co_await (within(clock_, kSyncDeadline, "The storage", work()) || renew_for_ever(lease));
   co_await store_.take_lease(lease, settings_.installation, milliseconds(0));
   co_return std::get<0>(std::move(first));
 }

@@ -53,6 +53,11 @@ class HomeSync {
   // Frees the disk of a home that needs no saving.
   Task<void> forget(SandboxId id);
 
+  // Deletes what the storage has of the user in these tiers; answers how many objects.
+  // conflict: a sandbox of that user is active, or its home has still to be saved.
+  Task<Result<std::int64_t>> remove_storage(std::string user_id, std::vector<Tier> tiers,
+                                            Actor actor);
+
   const SyncTotals& totals() const { return totals_; }
 
   void cancel() { tasks_.cancel(); }
@@ -80,7 +85,8 @@ class HomeSync {
 
   // Tries it up to kSyncTriesMax times, alone for this user over all orchestrators.
   Task<Result<SyncReport>> alone(Sandbox row, SyncDirection direction, Sync sync);
-  Task<Result<SyncReport>> with_lease(std::string user_id, Sync sync);
+  template <class T>
+  Task<Result<T>> with_lease(std::string user_id, std::function<Task<Result<T>>()> work);
   Task<void> renew_for_ever(std::string lease);
   void account(const Sandbox& row, SyncDirection direction, const Result<SyncReport>& done,
                int tries, milliseconds took);

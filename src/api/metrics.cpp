@@ -1,0 +1,78 @@
+// GET /metrics: counters for Prometheus, in its text format 0.0.4
+// (https://prometheus.io/docs/instrumenting/exposition_formats/).
+
+#include <fmt/format.h>
+
+#include "api/api.hpp"
+
+namespace matrx::api {
+namespace {
+
+class Metrics {
+ public:
+  // Begins a family of values.
+  void family(std::string_view name, std::string_view type, std::string_view help) {
+    name_ = name;
+    text_ += fmt::format("# HELP {0} {1}\n# TYPE {0} {2}\n", name, help, type);
+  }
+  template <class T>
+  void value(T number, std::string_view labels = {}) {
+    text_ += labels.empty() ? fmt::format("{} {}\n", name_, number)
+                            : fmt::format("{}{{{}}} {}\n", name_, labels, number);
+  }
+  std::string take() { return std::move(text_); }
+
+ private:
+  std::string name_;
+  std::string text_;
+};
+
+using Total = SyncTotals::Total;
+
+void add_syncs(Metrics& metrics, const SyncTotals& totals) {
+  const auto each = [&](const char* name, const char* help, auto read) {
+    metrics.family(name, "counter", help);
+    for (std::size_t i = 0; i < kSyncDirectionNames.size(); ++i) {
+      read(totals.by_direction.at(i), fmt::format("direction=\"{}\"", kSyncDirectionNames.at(i)));
+    }
+  };
+  each("matrx_home_syncs_total", "Syncs of homes with the storage.",
+       [&](const Total& total, const std::string& labels) {
+         metrics.value(total.succeeded, labels + ",outcome=\"success\"");
+         metrics.value(total.failed, labels + ",outcome=\"failure\"");
+       });
+  each(
+      "matrx_home_sync_retries_total", "Tries beyond the first one.",
+      [&](const Total& total, const std::string& labels) { metrics.value(total.retried, labels); });
+  each(
+      "matrx_home_sync_objects_total", "Objects moved, copied or removed.",
+      [&](const Total& total, const std::string& labels) { metrics.value(total.objects, labels); });
+  each("matrx_home_sync_bytes_total", "Bytes moved.",
+       [&](const Total& total, const std::string& labels) { metrics.value(total.bytes, labels); });
+  each("matrx_home_sync_seconds_total", "Time spent, waiting for others not counted.",
+       [&](const Total& total, const std::string& labels) {
+         metrics.value(static_cast<double>(total.duration_ms) / 1000, labels);
+       });
+}
+
+}  // namespace
+
+Task<http::Response> Api::metrics(Context&) {
+  Metrics metrics;
+  metrics.family("matrx_info", "gauge", "The version that runs.");
+  metrics.value(1, fmt::format("version=\"{}\"", settings_.version));
+  metrics.family("matrx_active_sandboxes", "gauge", "Sandboxes of this host that have not ended.");
+  metrics.value(core_.active());
+  metrics.family("matrx_unsaved_homes", "gauge", "Homes that wait here for the storage.");
+  metrics.value(core_.unsaved_homes());
+  metrics.family("matrx_uptime_seconds", "gauge", "Since the start of the orchestrator.");
+  const std::chrono::duration<double> up = std::chrono::steady_clock::now() - started_;
+  metrics.value(up.count());
+  add_syncs(metrics, core_.home_sync().totals());
+  http::Response response;
+  response.headers.add("Content-Type", "text/plain; version=0.0.4; charset=utf-8");
+  response.body = metrics.take();
+  co_return response;
+}
+
+}  // namespace matrx::api

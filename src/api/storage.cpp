@@ -1,0 +1,131 @@
+// Users' storage: works with no sandbox running.
+
+#include <fmt/format.h>
+
+#include "api/api.hpp"
+#include "api/decode.hpp"
+#include "base/ids.hpp"
+#include "base/limits.hpp"
+#include "base/text.hpp"
+#include "wire/home_manifest.hpp"
+
+namespace matrx::api {
+namespace {
+
+constexpr std::int64_t kNsPerMs = 1'000'000;
+
+std::optional<Tier> parse_tier(std::string_view name) {
+  if (name == "hot") return Tier::hot;
+  if (name == "cold") return Tier::cold;
+  return std::nullopt;
+}
+
+// The user and the tier of the path. not_found: there can be none.
+Result<StoragePlace> place_of(const Context& context) {
+  const std::string& user = context.params.at(0);
+  const auto tier = context.params.size() > 1 ? parse_tier(context.params.at(1)) : Tier::hot;
+  if (!is_valid_user_id(user)) return fail(Code::not_found, "There is no such user.");
+  if (!tier) return fail(Code::not_found, "There is no such tier; there are hot and cold.");
+  return StoragePlace{.user_id = user, .tier = *tier};
+}
+
+// A path may be written "/a/b/" as well; it never leads out of its tier.
+Result<std::string> path_in(const QueryReader& query, bool may_be_top) {
+  std::string path = query.text("path").value_or("");
+  while (path.starts_with('/')) path.erase(0, 1);
+  while (path.ends_with('/')) path.pop_back();
+  if (path.empty() && may_be_top) return path;
+  if (!is_home_path(path)) return fail(Code::invalid, "The path cannot be one of the storage.");
+  return path;
+}
+
+StoredEntryBody to_body(const StoredEntry& entry) {
+  const HomeNode& node = entry.node;
+  StoredEntryBody body{.path = to_valid_utf8(entry.path), .size = node.size_bytes};
+  body.name = body.path.substr(body.path.rfind('/') + 1);
+  body.type = node.kind == NodeKind::file     ? "file"
+              : node.kind == NodeKind::folder ? "folder"
+                                              : "link";
+  body.mode = fmt::format("{:04o}", node.mode);
+  body.modified_at = from_unix_ms(node.modified_ns / kNsPerMs);
+  if (node.kind == NodeKind::link) body.target = to_valid_utf8(node.target);
+  return body;
+}
+
+TierUsageBody to_body(const StorageUsage& usage) {
+  return {.total_size_bytes = usage.total_size_bytes, .total_objects = usage.total_objects};
+}
+
+}  // namespace
+
+Task<http::Response> Api::storage_usage(Context& context) {
+  const auto place = place_of(context);
+  if (!place) co_return error_response(place.error(), context.request_id);
+  const auto hot = co_await core_.user_storage().usage({place->user_id, Tier::hot});
+  if (!hot) co_return error_response(hot.error(), context.request_id);
+  const auto cold = co_await core_.user_storage().usage({place->user_id, Tier::cold});
+  if (!cold) co_return error_response(cold.error(), context.request_id);
+  const StorageUsageBody body{.hot = to_body(*hot), .cold = to_body(*cold)};
+  co_return json_response(200, storage_usage_schema().encode(body));
+}
+
+Task<http::Response> Api::storage_files(Context& context) {
+  const auto place = place_of(context);
+  if (!place) co_return error_response(place.error(), context.request_id);
+  const auto path = path_in(QueryReader(context), true);
+  if (!path) co_return error_response(path.error(), context.request_id);
+  const auto folder = co_await core_.user_storage().list(*place, *path);
+  if (!folder) co_return error_response(folder.error(), context.request_id);
+  StoredFolderBody body{.entries = {}, .truncated = folder->truncated};
+  for (const StoredEntry& entry : folder->entries) body.entries.push_back(to_body(entry));
+  co_return json_response(200, stored_folder_schema().encode(body));
+}
+
+Task<http::Response> Api::storage_content(Context& context) {
+  const auto place = place_of(context);
+  if (!place) co_return error_response(place.error(), context.request_id);
+  const auto path = path_in(QueryReader(context), false);
+  if (!path) co_return error_response(path.error(), context.request_id);
+  const auto size = co_await core_.user_storage().size(*place, *path);
+  if (!size) co_return error_response(size.error(), context.request_id);
+  http::Response response;
+  // Whatever a sandbox has written: no browser may take it for a page of ours.
+  response.headers.add("Content-Type", "application/octet-stream");
+  response.headers.add("Content-Disposition", "attachment");
+  response.headers.add("X-Content-Type-Options", "nosniff");
+  response.stream_bytes = static_cast<std::uint64_t>(*size);
+  response.stream = [this, place = *place, path = *path,
+                     left = *size](http::BodyWriter& writer) -> Task<void> {
+    std::int64_t offset = 0;
+    // What writes less than was announced breaks the connection: the reader knows.
+    for (auto rest = left; rest > 0;) {
+      const auto wanted = std::min<std::int64_t>(rest, kStoredPieceBytes);
+      const auto piece =
+          co_await core_.user_storage().read(place, path, offset, static_cast<std::size_t>(wanted));
+      if (!piece || piece->empty()) co_return;
+      if (!co_await writer.write(*piece)) co_return;
+      offset += static_cast<std::int64_t>(piece->size());
+      rest -= static_cast<std::int64_t>(piece->size());
+    }
+  };
+  co_return response;
+}
+
+Task<http::Response> Api::remove_storage(Context& context) {
+  const auto place = place_of(context);
+  if (!place) co_return error_response(place.error(), context.request_id);
+  QueryReader query(context);
+  std::vector<Tier> tiers = {Tier::hot, Tier::cold};
+  if (const auto name = query.text("tier")) {
+    const auto tier = parse_tier(*name);
+    if (!tier) query.refuse("tier", "Input should be 'hot' or 'cold'", "enum");
+    if (query.failed()) co_return query.response();
+    tiers = {*tier};
+  }
+  const auto removed =
+      co_await core_.user_storage().remove(place->user_id, std::move(tiers), context.actor());
+  if (!removed) co_return error_response(removed.error(), context.request_id);
+  co_return json_response(200, deleted_schema().encode({.deleted = *removed}));
+}
+
+}  // namespace matrx::api
