@@ -17,12 +17,12 @@ packages=(
   clang-19 lld-19 cmake ninja-build ccache
   "libboost$boost-dev" "libboost-json$boost-dev" "libboost-url$boost-dev"
   libsqlite3-dev libpq-dev libssl-dev libfmt-dev zlib1g-dev
-  mmdebstrap curl ca-certificates procps python3 git
+  mmdebstrap curl ca-certificates procps python3 git rclone fuse3
 )
 test_packages=(
   libgtest-dev libgmock-dev libclang-rt-19-dev clang-tidy-19 clang-format-19 llvm-19
   postgresql pgbouncer shellcheck wrk python3-pytest python3-httpx python3-jsonschema
-  python3-boto3 python3-yaml rclone bubblewrap fuse3
+  python3-boto3 python3-yaml bubblewrap
 )
 case "${1:-}" in
   '') ;;

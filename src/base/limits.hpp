@@ -114,6 +114,13 @@ inline constexpr std::size_t kStagedFilesMax = 4000;
 inline constexpr std::int64_t kStagedBytesMax = 512LL * 1024 * 1024;  // and one file more
 inline constexpr int kObjectTransfers = 16;                           // at once, of one batch
 
+// --- Cold storage ------------------------------------------------------------------------------
+inline constexpr auto kColdMountDeadline = 30s;
+inline constexpr auto kColdDirectoryTtl = 60s;  // how old another sandbox's listing may be
+inline constexpr auto kColdWriteBack = 1s;      // a closed file is sent after that
+inline constexpr auto kColdFlushMin = 1s;       // a stop waits for writes at least that long
+inline constexpr auto kColdFlushLater = 20s;    // and later, without anybody waiting for it
+
 // --- Several orchestrators, live feed -----------------------------------------------------------
 inline constexpr auto kAnnounceInterval = 10s;   // "I am alive", to the others
 inline constexpr auto kHostSilentAfter = 60s;    // six of them missed: it may be gone

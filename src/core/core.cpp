@@ -5,24 +5,25 @@
 namespace matrx {
 
 Core::Core(Executor executor, CoreSettings settings, Store& store, Runtime& runtime, Guest& guest,
-           Storage& storage, Homes& homes, Clock& clock, Random& random)
+           Storage& storage, Homes& homes, ColdMounts& cold, Clock& clock, Random& random)
     : settings_(std::move(settings)),
       store_(store),
       runtime_(runtime),
       storage_(storage),
       disk_(homes),
+      cold_(cold),
       registry_(store, settings_.installation),
       hosts_(settings_, store, clock),
       home_sync_(executor, settings_, registry_, store, storage, homes, clock),
       user_storage_(storage, home_sync_),
-      driver_(executor, settings_, registry_, store, runtime, guest, home_sync_),
-      lifecycle_(settings_, registry_, driver_, hosts_, home_sync_, homes, store, runtime, guest,
+      driver_(executor, settings_, registry_, store, runtime, guest, home_sync_, cold),
+      lifecycle_(settings_, registry_, driver_, hosts_, home_sync_, homes, cold, store, runtime, guest,
                  clock, random),
       commands_(registry_, driver_, hosts_, store, guest, clock),
       signals_(executor, driver_, store, guest, clock),
       feed_(store, clock),
       caretaker_(settings_, registry_, store, clock),
-      home_loop_(executor, settings_, registry_, driver_, home_sync_, homes, store, clock),
+      home_loop_(executor, settings_, registry_, driver_, home_sync_, homes, cold, store, clock),
       loops_(executor, settings_, registry_, driver_, signals_, hosts_, feed_, caretaker_, store,
              runtime, clock) {}
 
@@ -30,6 +31,7 @@ Task<Result<void>> Core::open() {
   CO_CHECK(co_await store_.open());
   CO_CHECK(co_await storage_.open());
   CO_CHECK(co_await disk_.open());
+  CO_CHECK(co_await cold_.open());
   CO_CHECK(co_await hosts_.announce());
   co_return co_await registry_.recount();
 }

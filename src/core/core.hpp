@@ -14,7 +14,7 @@ class Core {
  public:
   // The references outlive the core.
   Core(Executor executor, CoreSettings settings, Store& store, Runtime& runtime, Guest& guest,
-       Storage& storage, Homes& homes, Clock& clock, Random& random);
+       Storage& storage, Homes& homes, ColdMounts& cold, Clock& clock, Random& random);
 
   // Opens the store. What it answers with must stop the start.
   Task<Result<void>> open();
@@ -65,6 +65,7 @@ class Core {
   Runtime& runtime_;
   Storage& storage_;
   Homes& disk_;
+  ColdMounts& cold_;
   Registry registry_;
   Hosts hosts_;
   HomeSync home_sync_;

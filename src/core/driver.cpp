@@ -77,6 +77,7 @@ Task<Result<void>> Driver::drive_with_turn(SandboxId id, Actor actor, Slots* slo
     if (step == Step::none) {
       if (is_final(row.status)) guest_.forget(id);
       if (is_final(row.status) && !is_unsaved(row)) co_await homes_.forget(id);
+      if (is_final(row.status)) co_await detach_cold(row, kColdFlushLater, actor);
       co_return Result<void>();
     }
     // These two may use up all the patience there is: no reason to hold others up.
@@ -88,6 +89,19 @@ Task<Result<void>> Driver::drive_with_turn(SandboxId id, Actor actor, Slots* slo
     if (!applied && !lost_race) co_return applied;
   }
   co_return fail(Code::internal, "The sandbox does not come to rest.");
+}
+
+// What was written to large files has to reach the storage before their mount goes. Where that
+// takes longer than anybody waits for, the mount stays, and the rounds ask again.
+Task<void> Driver::detach_cold(const Sandbox& row, milliseconds patience, Actor actor) {
+  const auto detached = co_await cold_.detach(row.id, row.user_id, patience);
+  if (detached && *detached) co_return;
+  const std::string why = detached ? "" : detached.error().message;
+  log::warning("large files are still on their way to the storage",
+               {{"sandbox_id", row.id.text()}, {"user_id", row.user_id}, {"error", why}});
+  if (is_final(row.status)) co_return;
+  co_await registry_.note_storage(row.id, std::move(actor), row.storage_state,
+                                  "Large files are still on their way to the storage; " + why);
 }
 
 Task<Result<void>> Driver::apply(Step step, Sandbox row, const std::optional<Container>& container,
@@ -111,8 +125,14 @@ Task<Result<void>> Driver::apply(Step step, Sandbox row, const std::optional<Con
     case Step::save_home: {
       const auto left = row.stop_deadline_at.value_or(now) - now;
       const bool is_over = is_final(row.status);
+      const Sandbox ended = row;
       co_await homes_.save(std::move(row),
                            is_over ? milliseconds(0) : std::max<milliseconds>(left, kHomeSaveMin));
+      CO_TRY(after, co_await store_.now());
+      const auto rest = ended.stop_deadline_at.value_or(after) - after;
+      if (!is_over) {
+        co_await detach_cold(ended, std::max<milliseconds>(rest, kColdFlushMin), actor);
+      }
       co_return Result<void>();
     }
 

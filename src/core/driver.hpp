@@ -10,6 +10,7 @@
 #include "core/home_sync.hpp"
 #include "core/next_step.hpp"
 #include "core/registry.hpp"
+#include "ports/cold.hpp"
 #include "core/settings.hpp"
 #include "ports/guest.hpp"
 #include "ports/runtime.hpp"
@@ -19,13 +20,15 @@ namespace matrx {
 class Driver {
  public:
   Driver(Executor executor, const CoreSettings& settings, Registry& registry, Store& store,
-         Runtime& runtime, Guest& guest, HomeSync& homes)
+         Runtime& runtime, Guest& guest, HomeSync& homes,
+         ColdMounts& cold)
       : settings_(settings),
         registry_(registry),
         store_(store),
         runtime_(runtime),
         guest_(guest),
         homes_(homes),
+        cold_(cold),
         slots_(kDrivesAtOnceMax),
         tasks_(executor) {}
 
@@ -58,6 +61,7 @@ class Driver {
   Task<Result<void>> apply(Step step, Sandbox row, const std::optional<Container>& container,
                            TimePoint now, Actor actor);
   Task<void> drive_scheduled(SandboxId id, Actor actor);
+  Task<void> detach_cold(const Sandbox& row, milliseconds patience, Actor actor);
   void set_stop(Sandbox& row, const Stop& stop, TimePoint now) const;
 
   const CoreSettings& settings_;
@@ -66,6 +70,7 @@ class Driver {
   Runtime& runtime_;
   Guest& guest_;
   HomeSync& homes_;
+  ColdMounts& cold_;
   Turns turns_;
   Slots slots_;
   std::unordered_set<SandboxId> scheduled_;

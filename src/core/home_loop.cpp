@@ -22,6 +22,7 @@ void warn(const char* what, const Error& error) {
 void HomeLoop::start() {
   tasks_.spawn("save homes", save_for_ever());
   tasks_.spawn("checkpoints", checkpoint_for_ever());
+  tasks_.spawn("cold storage", cold_.watch_for_ever());
 }
 
 Task<void> HomeLoop::save_for_ever() {
@@ -51,6 +52,11 @@ Task<Result<void>> HomeLoop::schedule_unsaved() {
 
 // What a crash, or a lost answer, left between "saved" and "freed".
 Task<Result<void>> HomeLoop::clear_disk() {
+  CO_TRY(mounted, co_await cold_.list());
+  for (const SandboxId& id : mounted) {
+    const auto row = co_await store_.get(id);
+    if (row && is_final(row->status)) driver_.schedule(id, kHomes);
+  }
   CO_TRY(kept, co_await disk_.list());
   for (const KeptHome& home : kept) {
     const auto row = co_await store_.get(home.id);
@@ -85,6 +91,9 @@ Task<Result<void>> HomeLoop::schedule_checkpoints() {
   for (const Sandbox& row : rows) {
     if (!is_usable(row.status) || row.storage_state != StorageState::active) continue;
     usable.insert(row.id);
+    if (const auto attached = co_await cold_.attach(row.id, row.user_id); !attached) {
+      warn("cold storage of a running sandbox cannot be had; trying again", attached.error());
+    }
     const auto [known, is_new] = checkpoints_.try_emplace(row.id);
     Checkpoint& checkpoint = known->second;
     // Spread over the interval, so that a restart does not scan all homes at once.

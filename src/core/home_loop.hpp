@@ -12,12 +12,13 @@ namespace matrx {
 class HomeLoop {
  public:
   HomeLoop(Executor executor, const CoreSettings& settings, Registry& registry, Driver& driver,
-           HomeSync& homes, Homes& disk, Store& store, Clock& clock)
+           HomeSync& homes, Homes& disk, ColdMounts& cold, Store& store, Clock& clock)
       : settings_(settings),
         registry_(registry),
         driver_(driver),
         homes_(homes),
         disk_(disk),
+        cold_(cold),
         store_(store),
         clock_(clock),
         tasks_(executor) {}
@@ -48,6 +49,7 @@ class HomeLoop {
   Driver& driver_;
   HomeSync& homes_;
   Homes& disk_;
+  ColdMounts& cold_;
   Store& store_;
   Clock& clock_;
   std::unordered_map<SandboxId, Checkpoint> checkpoints_;

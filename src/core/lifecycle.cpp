@@ -99,7 +99,12 @@ ContainerSpec Lifecycle::container_spec(const Sandbox& row, const CreateSpec& sp
                           .env = {},
                           .resources = row.resources,
                           .home_folder = disk_.folder(row.id),
-                          .hot_path = row.hot_path};
+                          .hot_path = row.hot_path,
+                          .cold_path = row.cold_path};
+  if (auto bind = cold_.bind(row.id, row.user_id)) {
+    container.cold_folder = std::move(bind->source);
+    container.cold_is_parent = bind->is_parent;
+  }
   for (const auto& pair : spec.env) {
     if (!is_reserved_name(pair.first)) container.env.push_back(pair);
   }
@@ -115,6 +120,7 @@ ContainerSpec Lifecycle::container_spec(const Sandbox& row, const CreateSpec& sp
 Task<Result<Sandbox>> Lifecycle::bring_up(Sandbox row, ContainerSpec spec, Actor actor) {
   const SandboxId id = row.id;
   CO_CHECK(co_await unless_ended(id, homes_.bring_down(row)));
+  CO_CHECK(co_await unless_ended(id, cold_.attach(id, row.user_id)));
   std::optional<Slots::Slot> slot;
   auto take_slot = [&]() -> Task<Result<void>> {
     slot.emplace(co_await slots_.take());

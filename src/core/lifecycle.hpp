@@ -27,7 +27,7 @@ struct CreateSpec {
 class Lifecycle {
  public:
   Lifecycle(const CoreSettings& settings, Registry& registry, Driver& driver, Hosts& hosts,
-            HomeSync& homes, Homes& disk, Store& store, Runtime& runtime, Guest& guest,
+            HomeSync& homes, Homes& disk, ColdMounts& cold, Store& store, Runtime& runtime, Guest& guest,
             Clock& clock, Random& random)
       : settings_(settings),
         registry_(registry),
@@ -35,6 +35,7 @@ class Lifecycle {
         hosts_(hosts),
         homes_(homes),
         disk_(disk),
+        cold_(cold),
         store_(store),
         runtime_(runtime),
         guest_(guest),
@@ -76,6 +77,7 @@ class Lifecycle {
   Hosts& hosts_;
   HomeSync& homes_;
   Homes& disk_;
+  ColdMounts& cold_;
   Store& store_;
   Runtime& runtime_;
   Guest& guest_;

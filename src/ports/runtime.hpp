@@ -31,6 +31,11 @@ struct ContainerSpec {
   Resources resources;
   std::string home_folder;  // on the host: becomes hot_path
   std::string hot_path;
+  std::string cold_folder;  // becomes cold_path; empty: none
+  std::string cold_path;
+  // It holds cold_path's folder, and becomes the folder above cold_path: mounts made in it later
+  // appear in the container.
+  bool cold_is_parent = false;
 };
 
 struct ContainerEvent {

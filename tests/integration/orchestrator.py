@@ -105,6 +105,10 @@ class Orchestrator:
         for container in self.containers():
             self.docker("rm", "-f", container)
         self.docker("network", "rm", self.network)
+        for line in reversed(pathlib.Path("/proc/self/mountinfo").read_text().splitlines()):
+            point = line.split()[4]
+            if point.startswith(str(self.data)):
+                subprocess.run(["umount", "-l", point], check=False)
         shutil.rmtree(self.data, ignore_errors=True)
 
     def log(self):

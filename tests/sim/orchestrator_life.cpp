@@ -28,7 +28,7 @@ OrchestratorLife::OrchestratorLife(SimWorld& world, std::uint64_t seed, const Op
       storage_(world, clock_),
       homes_(world, options.installation),
       core_(std::make_unique<Core>(context_->get_executor(), sim_settings(options), store_,
-                                   runtime_, guest_, storage_, homes_, clock_, random_)),
+                                   runtime_, guest_, storage_, homes_, cold_, clock_, random_)),
       clients_(context_->get_executor()) {
   core_->start();
 }

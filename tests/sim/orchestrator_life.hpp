@@ -5,6 +5,7 @@
 #include "fakes/sim_context.hpp"
 #include "fakes/sim_homes.hpp"
 #include "fakes/sim_world.hpp"
+#include "ports/cold.hpp"
 
 namespace matrx {
 
@@ -52,6 +53,7 @@ class OrchestratorLife {
   SimGuest guest_;
   SimStorage storage_;
   SimHomes homes_;
+  NoColdMounts cold_;
   std::unique_ptr<Core> core_;
   TaskGroup clients_;
 };

@@ -41,11 +41,18 @@ json::array to_lines(const Pairs& pairs) {
 json::object host_config(const ContainerSpec& spec, const DockerSettings& settings) {
   const auto run = (settings.sandboxes_dir / spec.id.text() / "run").string();
   json::object config;
-  config["Binds"] = json::array{
+  json::array binds = {
       fmt::format("{}:{}:ro", settings.agent_path.string(), kAgentInside),
       fmt::format("{}:{}", run, kRunFolder),
       fmt::format("{}:{}", spec.home_folder, spec.hot_path),
   };
+  if (spec.cold_is_parent) {
+    const auto above = spec.cold_path.substr(0, spec.cold_path.rfind('/'));
+    binds.emplace_back(fmt::format("{}:{}:rslave", spec.cold_folder, above));
+  } else if (!spec.cold_folder.empty()) {
+    binds.emplace_back(fmt::format("{}:{}", spec.cold_folder, spec.cold_path));
+  }
+  config["Binds"] = std::move(binds);
   config["NetworkMode"] = settings.network;
   config["Init"] = true;
   config["CapDrop"] = json::array{"ALL"};

@@ -79,6 +79,17 @@ bool read_size_limit(const std::string& value, Config& config) {
   return config.hot_size_limit_bytes > 0;
 }
 
+bool read_cold_driver(const std::string& value, Config& config) {
+  config.cold_driver = value;
+  return value == "rclone" || value == "off";
+}
+
+bool read_cold_cache(const std::string& value, Config& config) {
+  constexpr std::int64_t kLeast = 64LL << 20;  // less thrashes with a single large file
+  config.cold_cache_bytes = parse_bytes(value).value_or(0);
+  return config.cold_cache_bytes >= kLeast;
+}
+
 bool read_excludes(const std::string& value, Config& config) {
   for (std::string_view pattern : split(value, ',')) {
     if (!trim(pattern).empty()) config.hot_sync_exclude.emplace_back(trim(pattern));
@@ -147,6 +158,11 @@ const std::vector<Variable>& variables() {
       {"MATRX_HOT_SIZE_LIMIT", "20g", "bytes, with k, m or g",
        "a home may be that large; a larger one is not saved, and its sandbox says so",
        read_size_limit},
+      {"MATRX_COLD_DRIVER", "rclone", "rclone or off",
+       "what shows large files at /data/cold; without a bucket they lie in the data folder",
+       read_cold_driver},
+      {"MATRX_COLD_CACHE_SIZE", "10g", "bytes, with k, m or g; at least 64m",
+       "on this host's disk, for the large files of each user", read_cold_cache},
       {"MATRX_HOST_NAME", "", "a name or URL",
        "how other orchestrators on the same registry name this one; default: the machine's name",
        text(&Config::host_name, true)},

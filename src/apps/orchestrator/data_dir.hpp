@@ -23,6 +23,7 @@ class DataDir {
   std::filesystem::path sandboxes() const { return path_ / "sandboxes"; }
   std::filesystem::path homes() const { return path_ / "homes"; }
   std::filesystem::path rclone() const { return path_ / "rclone"; }
+  std::filesystem::path cold() const { return path_ / "cold"; }
   std::filesystem::path staging() const { return path_ / "staging"; }
   std::filesystem::path storage() const { return path_ / "storage"; }
   std::filesystem::path registry() const { return path_ / "registry.db"; }

@@ -15,9 +15,11 @@
 #include "adapters/docker/docker_runtime.hpp"
 #include "adapters/guest/guest_client.hpp"
 #include "adapters/homes/local_homes.hpp"
+#include "adapters/localdisk/local_cold.hpp"
 #include "adapters/localdisk/local_disk_storage.hpp"
 #include "adapters/memory/memory_store.hpp"
 #include "adapters/postgres/postgres_store.hpp"
+#include "adapters/rclone/rclone_cold.hpp"
 #include "adapters/rclone/rclone_storage.hpp"
 #include "adapters/sqlite/sqlite_store.hpp"
 #include "api/api.hpp"
@@ -104,6 +106,17 @@ std::unique_ptr<Storage> make_storage(const Config& config, const DataDir& data,
                                          data.staging().string());
 }
 
+std::unique_ptr<ColdMounts> make_cold(const Config& config, const DataDir& data,
+                                      rclone::Daemon& rclone, Clock& clock) {
+  if (config.cold_driver == "off") return std::make_unique<NoColdMounts>();
+  if (config.s3_bucket.empty()) return std::make_unique<LocalCold>(data.storage().string());
+  return std::make_unique<RcloneCold>(rclone,
+                                      ColdSettings{.bucket = config.s3_bucket,
+                                                   .folder = data.cold().string(),
+                                                   .cache_bytes_max = config.cold_cache_bytes},
+                                      clock);
+}
+
 std::unique_ptr<Homes> make_homes(const Config& config, const DataDir& data) {
   HomeExcludes excludes = {"*.tmp", ".DS_Store", "__pycache__/"};
   excludes.insert(excludes.end(), config.hot_sync_exclude.begin(), config.hot_sync_exclude.end());
@@ -178,9 +191,10 @@ Result<void> run(const Config& config, const PortsFilter& filter) {
   ports.guest = std::make_unique<GuestClient>(clock, data->sandboxes());
   ports.storage = make_storage(config, *data, rclone);
   ports.homes = make_homes(config, *data);
+  ports.cold = make_cold(config, *data, rclone, clock);
   if (filter) filter(ports);
   Core core(io.get_executor(), core_settings(config, *data), *ports.store, *ports.runtime,
-            *ports.guest, *ports.storage, *ports.homes, clock, random);
+            *ports.guest, *ports.storage, *ports.homes, *ports.cold, clock, random);
   api::Api api(api_settings(config), core, random);
   http::Server server(io.get_executor(),
                       [&api](http::Request& request) { return api.handle(request); });

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "ports/cold.hpp"
 #include "ports/guest.hpp"
 #include "ports/homes.hpp"
 #include "ports/runtime.hpp"
@@ -20,6 +21,7 @@ struct Ports {
   std::unique_ptr<Guest> guest;
   std::unique_ptr<Storage> storage;
   std::unique_ptr<Homes> homes;
+  std::unique_ptr<ColdMounts> cold;
 };
 
 // Between core and its ports: nothing in what is shipped. Test programs put themselves there.

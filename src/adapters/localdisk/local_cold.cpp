@@ -1,0 +1,33 @@
+#include "adapters/localdisk/local_cold.hpp"
+
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "base/files.hpp"
+
+namespace matrx {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr uid_t kAgentUid = 1000;
+
+}  // namespace
+
+std::optional<ColdBind> LocalCold::bind(const SandboxId&, const std::string& user_id) const {
+  return ColdBind{.source = (fs::path(root_) / "users" / user_id / "cold").string()};
+}
+
+Task<Result<void>> LocalCold::attach(SandboxId id, std::string user_id) {
+  const std::string folder = bind(id, user_id)->source;
+  std::error_code ec;
+  if (fs::is_directory(folder, ec)) co_return Result<void>();
+  fs::create_directories(folder, ec);
+  if (ec || ::chown(folder.c_str(), kAgentUid, kAgentUid) != 0) {
+    co_return file_error("make " + folder);
+  }
+  co_return Result<void>();
+}
+
+}  // namespace matrx
