@@ -56,6 +56,8 @@ class Api {
   Task<http::Response> storage_usage(Context& context);
   Task<http::Response> storage_files(Context& context);
   Task<http::Response> storage_content(Context& context);
+  Task<void> stream_content(StoragePlace place, std::string path, std::int64_t bytes,
+                            http::BodyWriter& writer);
   Task<http::Response> remove_storage(Context& context);
   Task<http::Response> metrics(Context& context);
   Task<http::Response> exec(Context& context);

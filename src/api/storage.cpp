@@ -94,21 +94,23 @@ Task<http::Response> Api::storage_content(Context& context) {
   response.headers.add("Content-Disposition", "attachment");
   response.headers.add("X-Content-Type-Options", "nosniff");
   response.stream_bytes = static_cast<std::uint64_t>(*size);
-  response.stream = [this, place = *place, path = *path,
-                     left = *size](http::BodyWriter& writer) -> Task<void> {
-    std::int64_t offset = 0;
-    // What writes less than was announced breaks the connection: the reader knows.
-    for (auto rest = left; rest > 0;) {
-      const auto wanted = std::min<std::int64_t>(rest, kStoredPieceBytes);
-      const auto piece =
-          co_await core_.user_storage().read(place, path, offset, static_cast<std::size_t>(wanted));
-      if (!piece || piece->empty()) co_return;
-      if (!co_await writer.write(*piece)) co_return;
-      offset += static_cast<std::int64_t>(piece->size());
-      rest -= static_cast<std::int64_t>(piece->size());
-    }
+  response.stream = [this, place = *place, path = *path, bytes = *size](http::BodyWriter& writer) {
+    return stream_content(place, path, bytes, writer);
   };
   co_return response;
+}
+
+// What writes less than was announced breaks the connection: the reader knows.
+Task<void> Api::stream_content(StoragePlace place, std::string path, std::int64_t bytes,
+                               http::BodyWriter& writer) {
+  for (std::int64_t offset = 0; offset < bytes;) {
+    const auto wanted = std::min<std::int64_t>(bytes - offset, kStoredPieceBytes);
+    const auto piece =
+        co_await core_.user_storage().read(place, path, offset, static_cast<std::size_t>(wanted));
+    if (!piece || piece->empty()) co_return;
+    if (!co_await writer.write(*piece)) co_return;
+    offset += static_cast<std::int64_t>(piece->size());
+  }
 }
 
 Task<http::Response> Api::remove_storage(Context& context) {
@@ -118,8 +120,10 @@ Task<http::Response> Api::remove_storage(Context& context) {
   std::vector<Tier> tiers = {Tier::hot, Tier::cold};
   if (const auto name = query.text("tier")) {
     const auto tier = parse_tier(*name);
-    if (!tier) query.refuse("tier", "Input should be 'hot' or 'cold'", "enum");
-    if (query.failed()) co_return query.response();
+    if (!tier) {
+      query.refuse("tier", "Input should be 'hot' or 'cold'", "enum");
+      co_return query.response();
+    }
     tiers = {*tier};
   }
   const auto removed =

@@ -10,8 +10,8 @@
 #include "core/home_sync.hpp"
 #include "core/next_step.hpp"
 #include "core/registry.hpp"
-#include "ports/cold.hpp"
 #include "core/settings.hpp"
+#include "ports/cold.hpp"
 #include "ports/guest.hpp"
 #include "ports/runtime.hpp"
 
@@ -20,8 +20,7 @@ namespace matrx {
 class Driver {
  public:
   Driver(Executor executor, const CoreSettings& settings, Registry& registry, Store& store,
-         Runtime& runtime, Guest& guest, HomeSync& homes,
-         ColdMounts& cold)
+         Runtime& runtime, Guest& guest, HomeSync& homes, ColdMounts& cold)
       : settings_(settings),
         registry_(registry),
         store_(store),

@@ -105,13 +105,16 @@ Task<Result<HomeTree>> HomeSync::read_remote(std::string user_id) {
 }
 
 Task<Result<void>> HomeSync::checkpoint(Sandbox row) {
-  auto sync = [this, row]() -> Task<Result<SyncReport>> {
-    CO_TRY(now, co_await store_.get(row.id));  // it may have ended while others had their turn
-    if (!is_usable(now.status)) co_return SyncReport{.was_needed = false};
-    co_return co_await up(row, false);
-  };
-  CO_CHECK(co_await alone(row, SyncDirection::checkpoint, sync));
+  CO_CHECK(
+      co_await alone(row, SyncDirection::checkpoint, [this, row] { return up_while_usable(row); }));
   co_return Result<void>();
+}
+
+// It may have ended while others had their turn.
+Task<Result<SyncReport>> HomeSync::up_while_usable(Sandbox row) {
+  CO_TRY(now, co_await store_.get(row.id));
+  if (!is_usable(now.status)) co_return SyncReport{.was_needed = false};
+  co_return co_await up(std::move(row), false);
 }
 
 Task<Result<SyncReport>> HomeSync::up(Sandbox row, bool at_rest) {
@@ -216,11 +219,14 @@ Task<void> HomeSync::save(Sandbox row, milliseconds patience) {
     saving_.emplace(row.id, under_way);
     tasks_.spawn("save home", save_in_background(row, under_way));
   }
-  auto wait = [under_way]() -> Task<bool> {
-    while (!under_way->is_over) co_await under_way->over.wait(kSyncDeadline);
-    co_return true;
-  };
-  if (patience > milliseconds(0)) co_await with_deadline(clock_, patience, wait());
+  if (patience > milliseconds(0)) {
+    co_await with_deadline(clock_, patience, wait_until_over(under_way));
+  }
+}
+
+Task<bool> HomeSync::wait_until_over(std::shared_ptr<Saving> saving) {
+  while (!saving->is_over) co_await saving->over.wait(kSyncDeadline);
+  co_return true;
 }
 
 Task<void> HomeSync::save_in_background(Sandbox row, std::shared_ptr<Saving> saving) {
@@ -280,30 +286,33 @@ Task<Result<SyncReport>> HomeSync::alone(Sandbox row, SyncDirection direction, S
 Task<Result<std::int64_t>> HomeSync::remove_storage(std::string user_id, std::vector<Tier> tiers,
                                                     Actor actor) {
   const auto turn = co_await turns_.take(user_id);
-  std::function<Task<Result<std::int64_t>>()> work = [this, user_id,
-                                                      tiers]() -> Task<Result<std::int64_t>> {
-    // A create writes its row before it asks for the home, and then waits for our turn.
-    ListQuery query{.user_id = user_id, .active_only = true};
-    query.limit = 1;
-    CO_TRY(active, co_await store_.list(std::move(query)));
-    CO_TRY(unsaved, co_await store_.list_unsaved("", user_id, 1));
-    if (!active.sandboxes.empty() || !unsaved.empty()) {
-      const SandboxId& id =
-          active.sandboxes.empty() ? unsaved.front().id : active.sandboxes.front().id;
-      co_return fail(Code::conflict,
-                     "Sandbox " + id.text() + " of this user is using the storage; end it first.");
-    }
-    std::int64_t removed = 0;
-    for (const Tier tier : tiers) {
-      CO_TRY(count, co_await storage_.remove_all({.user_id = user_id, .tier = tier}));
-      removed += count;
-    }
-    co_return removed;
+  std::function<Task<Result<std::int64_t>>()> work = [this, user_id, tiers] {
+    return remove_unused(user_id, tiers);
   };
   auto removed = co_await with_lease(user_id, std::move(work));
   if (removed) {
     log::info("storage of a user deleted",
               {{"user_id", user_id}, {"objects", *removed}, {"actor", actor.text}});
+  }
+  co_return removed;
+}
+
+Task<Result<std::int64_t>> HomeSync::remove_unused(std::string user_id, std::vector<Tier> tiers) {
+  // A create writes its row before it asks for the home, and then waits for our turn.
+  ListQuery query{.user_id = user_id, .active_only = true};
+  query.limit = 1;
+  CO_TRY(active, co_await store_.list(std::move(query)));
+  CO_TRY(unsaved, co_await store_.list_unsaved("", user_id, 1));
+  if (!active.sandboxes.empty() || !unsaved.empty()) {
+    const SandboxId& id =
+        active.sandboxes.empty() ? unsaved.front().id : active.sandboxes.front().id;
+    co_return fail(Code::conflict,
+                   "Sandbox " + id.text() + " of this user is using the storage; end it first.");
+  }
+  std::int64_t removed = 0;
+  for (const Tier tier : tiers) {
+    CO_TRY(count, co_await storage_.remove_all({.user_id = user_id, .tier = tier}));
+    removed += count;
   }
   co_return removed;
 }

@@ -77,6 +77,9 @@ class HomeSync {
   Task<Result<void>> wait_for_unsaved(Sandbox row);
   Task<Result<SyncReport>> down(Sandbox row);
   Task<Result<SyncReport>> up(Sandbox row, bool at_rest);
+  Task<Result<SyncReport>> up_while_usable(Sandbox row);
+  Task<Result<std::int64_t>> remove_unused(std::string user_id, std::vector<Tier> tiers);
+  static Task<bool> wait_until_over(std::shared_ptr<Saving> saving);
   Task<Result<HomeTree>> read_remote(std::string user_id);
   Task<Result<void>> send(const Sandbox& row, UploadPlan& plan, SyncReport& report);
   Task<Result<void>> verify(const Sandbox& row, const UploadPlan& plan);

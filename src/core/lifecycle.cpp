@@ -122,11 +122,7 @@ Task<Result<Sandbox>> Lifecycle::bring_up(Sandbox row, ContainerSpec spec, Actor
   CO_CHECK(co_await unless_ended(id, homes_.bring_down(row)));
   CO_CHECK(co_await unless_ended(id, cold_.attach(id, row.user_id)));
   std::optional<Slots::Slot> slot;
-  auto take_slot = [&]() -> Task<Result<void>> {
-    slot.emplace(co_await slots_.take());
-    co_return Result<void>();
-  };
-  CO_CHECK(co_await unless_ended(id, take_slot()));
+  CO_CHECK(co_await unless_ended(id, take_slot(slot)));
   auto created = co_await runtime_.create(spec);
   if (!created) {
     // The engine is there, but not what it needs: for the caller both mean "not now".
@@ -164,6 +160,11 @@ Task<Result<void>> Lifecycle::wait_ready(SandboxId id) {
                      container ? container->detail : "gone");
     }
   }
+}
+
+Task<Result<void>> Lifecycle::take_slot(std::optional<Slots::Slot>& slot) {
+  slot.emplace(co_await slots_.take());
+  co_return Result<void>();
 }
 
 template <class T>

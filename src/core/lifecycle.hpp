@@ -27,8 +27,8 @@ struct CreateSpec {
 class Lifecycle {
  public:
   Lifecycle(const CoreSettings& settings, Registry& registry, Driver& driver, Hosts& hosts,
-            HomeSync& homes, Homes& disk, ColdMounts& cold, Store& store, Runtime& runtime, Guest& guest,
-            Clock& clock, Random& random)
+            HomeSync& homes, Homes& disk, ColdMounts& cold, Store& store, Runtime& runtime,
+            Guest& guest, Clock& clock, Random& random)
       : settings_(settings),
         registry_(registry),
         driver_(driver),
@@ -69,6 +69,7 @@ class Lifecycle {
   template <class T>
   Task<Result<T>> unless_ended(SandboxId id, Task<Result<T>> task);
   Task<Error> wait_until_ended(SandboxId id);
+  Task<Result<void>> take_slot(std::optional<Slots::Slot>& slot);
   Task<void> give_up(SandboxId id, Error error, Actor actor);
 
   const CoreSettings& settings_;

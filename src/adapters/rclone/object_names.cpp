@@ -38,9 +38,9 @@ std::optional<std::string> key_of(std::string_view path, std::size_t prefix_byte
   for (const std::string_view part : split(path, '/')) {
     const std::string name = is_plain(part) ? std::string(part) : coded(part);
     if (name.size() > kNameBytesMax) return std::nullopt;
-    if (!key.empty()) key += '/';
-    key += name;
+    key += name + '/';
   }
+  key.pop_back();
   if (prefix_bytes + key.size() > kKeyBytesMax) return std::nullopt;
   return key;
 }
@@ -54,9 +54,9 @@ std::optional<std::string> path_of(std::string_view key) {
       if (!decoded || decoded->contains('/') || decoded->contains('\0')) return std::nullopt;
       name = *decoded;
     }
-    if (!path.empty()) path += '/';
-    path += name;
+    path += name + '/';
   }
+  path.pop_back();
   return path;
 }
 

@@ -63,7 +63,8 @@ Task<Result<void>> RcloneCold::open() {
   std::error_code ec;
   fs::create_directories(settings_.folder, ec);
   const std::string folder = fs::canonical(settings_.folder, ec).string();
-  if (ec) co_return fail(Code::unavailable, "the folder of cold mounts cannot be made", ec.message());
+  if (ec)
+    co_return fail(Code::unavailable, "the folder of cold mounts cannot be made", ec.message());
   if (is_shared_mount(folder)) co_return Result<void>();
   const char* path = folder.c_str();
   if (::mount(path, path, nullptr, MS_BIND, nullptr) != 0 ||
@@ -134,8 +135,8 @@ Task<Result<bool>> RcloneCold::detach(SandboxId id, std::string user_id, millise
     if (left.is_over()) co_return false;
     co_await clock_.sleep(kFlushPoll);
   }
-  const auto unmounted = co_await daemon_.call("mount/unmount", {{"mountPoint", mount_point(id)}},
-                                               kColdMountDeadline);
+  const auto unmounted =
+      co_await daemon_.call("mount/unmount", {{"mountPoint", mount_point(id)}}, kColdMountDeadline);
   if (!unmounted) log::debug("unmount by force", {{"internal", unmounted.error().internal}});
   take_down(mount_point(id));
   mounts_.erase(id);

@@ -41,10 +41,10 @@ int free_port() {
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   socklen_t size = sizeof address;
-  ::bind(probe, reinterpret_cast<sockaddr*>(&address), size);
-  ::getsockname(probe, reinterpret_cast<sockaddr*>(&address), &size);
+  auto* const any = reinterpret_cast<sockaddr*>(&address);
+  const bool found = ::bind(probe, any, size) == 0 && ::getsockname(probe, any, &size) == 0;
   ::close(probe);
-  return ntohs(address.sin_port);
+  return found ? ntohs(address.sin_port) : 0;  // 0: rclone does not start, and says so
 }
 
 std::string find_program(const std::string& name) {

@@ -63,11 +63,12 @@ Result<Staging> Staging::make(const std::string& root) {
 }
 
 Staging::~Staging() {
-  if (!folder_.empty()) remove_tree(folder_);
+  // What cannot be removed is removed at the next start.
+  if (!folder_.empty()) static_cast<void>(remove_tree(folder_));
 }
 
 void Staging::clear() const {
-  remove_tree(folder_);
+  static_cast<void>(remove_tree(folder_));
   std::error_code ec;
   fs::create_directories(folder_, ec);
 }

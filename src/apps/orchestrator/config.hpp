@@ -40,8 +40,8 @@ struct Config {
   std::string s3_bucket, s3_region;  // empty bucket: the local disk
   std::string cold_driver;
   std::int64_t cold_cache_bytes = 0;
-  std::string s3_endpoint;           // AWS's own variable, without our prefix
-  std::string host_name;             // empty: the machine's
+  std::string s3_endpoint;  // AWS's own variable, without our prefix
+  std::string host_name;    // empty: the machine's
   std::string data_dir;
   std::string agent_path;
   // Docker's own variables, without our prefix.
