@@ -75,6 +75,10 @@ Result<int> open_regular_file(const std::string& folder, const std::string& path
   const int opened = open_beneath(root.get(), path, O_RDONLY | O_NONBLOCK);
   struct stat info{};
   if (opened >= 0 && ::fstat(opened, &info) == 0 && S_ISREG(info.st_mode)) return opened;
+  // Gone, or something else by now. Anything else that goes wrong must not look like that.
+  const bool is_gone = opened >= 0 || errno == ENOENT || errno == ENOTDIR || errno == ELOOP ||
+                       errno == EXDEV || errno == ENXIO;
+  if (!is_gone) return file_error("open " + folder + "/" + path);
   if (opened >= 0) ::close(opened);
   return fail(Code::not_found, "There is no such file.", folder + "/" + path);
 }

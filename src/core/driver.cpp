@@ -77,6 +77,7 @@ Task<Result<void>> Driver::drive_with_turn(SandboxId id, Actor actor, Slots* slo
     if (step == Step::none) {
       if (is_final(row.status)) guest_.forget(id);
       if (is_final(row.status) && !is_unsaved(row)) co_await homes_.forget(id);
+      slot.reset();
       if (is_final(row.status)) co_await detach_cold(row, kColdFlushLater, actor);
       co_return Result<void>();
     }

@@ -13,13 +13,23 @@ Maybe find(const HomeTree& tree, const std::string& path) {
   return found == tree.end() ? nullptr : &found->second;
 }
 
+// Permissions, owner and a folder's time: these go with the manifest and cost nothing.
+bool same_attributes(const HomeNode& a, const HomeNode& b) {
+  return a.mode == b.mode && a.uid == b.uid && a.gid == b.gid;
+}
+
 // Whether the bytes on this disk are those that were synced: by size and time, as rsync does.
 bool same_here(Maybe base, Maybe local) {
   if (base == nullptr || local == nullptr) return base == local;
   if (base->kind != local->kind) return false;
   if (base->kind == NodeKind::link) return base->target == local->target;
   if (base->kind == NodeKind::folder) return true;
-  return base->size_bytes == local->size_bytes && base->modified_ns == local->modified_ns;
+  if (base->size_bytes != local->size_bytes || base->modified_ns != local->modified_ns)
+    return false;
+  // Other bytes of the same length under the same time (an archive unpacked, a tool that sets the
+  // time back) show in the time that nobody can set. A change of permissions shows there as well.
+  const bool known = base->changed_ns != 0 && local->changed_ns != 0;
+  return !known || base->changed_ns == local->changed_ns || !same_attributes(*base, *local);
 }
 
 bool same_there(Maybe base, Maybe remote) {
@@ -27,11 +37,6 @@ bool same_there(Maybe base, Maybe remote) {
   if (base->kind != remote->kind) return false;
   if (base->kind == NodeKind::link) return base->target == remote->target;
   return base->kind == NodeKind::folder || base->tag == remote->tag;
-}
-
-// Permissions, owner and a folder's time: these go with the manifest and cost nothing.
-bool same_attributes(const HomeNode& a, const HomeNode& b) {
-  return a.mode == b.mode && a.uid == b.uid && a.gid == b.gid;
 }
 
 std::string parent_of(const std::string& path) {
@@ -103,6 +108,7 @@ class Planner {
   // The content stays as it is in the store; the attributes are those of whoever changed them.
   void keep(const std::string& path, const HomeNode& local, const HomeNode& remote) {
     HomeNode node = remote;
+    node.changed_ns = 0;
     const Maybe base = base_of(path);
     if (base == nullptr || !same_attributes(*base, local)) {
       node.mode = local.mode;
@@ -115,7 +121,9 @@ class Planner {
 
   void take_ours(const std::string& path, const HomeNode& local, Maybe remote) {
     HomeNode node = local;
+    node.changed_ns = 0;
     node.writer = sandbox_id_;
+    if (remote != nullptr) plan_.before[path] = *remote;
     node.tag = remote != nullptr ? remote->tag : "";
     if (node.kind == NodeKind::file) plan_.put.push_back(path);
     plan_.result[path] = std::move(node);
@@ -219,6 +227,7 @@ class Planner {
       const Maybe base = base_of(path);
       const bool theirs = same_here(base, &node) && !same_there(base, find(remote_, path));
       plan_.next_base[path] = theirs ? *base : plan_.result.at(path);
+      plan_.next_base[path].changed_ns = node.changed_ns;
     }
   }
 
@@ -245,7 +254,14 @@ HomeTree merge_listing(const HomeTree& manifest, const HomeTree& listing) {
   for (const auto& [path, object] : listing) {
     const Maybe known = find(manifest, path);
     const bool same = known != nullptr && known->kind == NodeKind::file && known->tag == object.tag;
-    merged[path] = same ? *known : object;
+    HomeNode node = same ? *known : object;
+    if (!same && known != nullptr && known->kind == NodeKind::file) {
+      // Other bytes of the same file: S3 says nothing of its permissions and owner.
+      node.mode = known->mode;
+      node.uid = known->uid;
+      node.gid = known->gid;
+    }
+    merged[path] = std::move(node);
     for (std::string above = parent_of(path); !above.empty(); above = parent_of(above)) {
       // An object below what the manifest calls a link or a file makes a folder of it.
       HomeNode& folder = merged[above];

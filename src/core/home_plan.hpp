@@ -31,6 +31,9 @@ struct UploadPlan {
   // others changed meanwhile did not come down to it. Tags as in `result`.
   HomeTree next_base;
 
+  // What the store has at the paths of `put` before that, where it has something.
+  HomeTree before;
+
   bool changes_objects() const { return !set_aside.empty() || !put.empty() || !remove.empty(); }
 };
 

@@ -1,6 +1,7 @@
 #include "core/home_sync.hpp"
 
 #include <algorithm>
+#include <set>
 
 #include "async/offload.hpp"
 #include "base/limits.hpp"
@@ -38,6 +39,23 @@ bool is_same_home(const HomeTree& base, const HomeTree& local) {
     if (node.kind == NodeKind::folder) node.size_bytes = a.second.size_bytes;
     return a.first == b.first && a.second == node;
   });
+}
+
+// Those that lie above or below something that is put, and all the others.
+std::pair<std::vector<std::string>, std::vector<std::string>> split_removals(
+    const UploadPlan& plan) {
+  std::set<std::string> put(plan.put.begin(), plan.put.end());
+  std::pair<std::vector<std::string>, std::vector<std::string>> split;
+  for (const auto& path : plan.remove) {
+    const auto below = put.lower_bound(path + "/");
+    bool blocks = below != put.end() && below->starts_with(path + "/");
+    for (auto slash = path.rfind('/'); slash != std::string::npos && !blocks;
+         slash = slash == 0 ? std::string::npos : path.rfind('/', slash - 1)) {
+      blocks = put.contains(path.substr(0, slash));
+    }
+    (blocks ? split.first : split.second).push_back(path);
+  }
+  return split;
 }
 
 std::string words_on_left_out(std::size_t left_out) {
@@ -121,7 +139,20 @@ Task<Result<SyncReport>> HomeSync::up(Sandbox row, bool at_rest) {
   CO_TRY(base, co_await homes_.base(row.id));
   CO_TRY(scan, co_await homes_.scan(row.id));
   CO_TRY(journal, co_await homes_.journal(row.id));
-  SyncReport report{.left_out = scan.left_out};
+  if (scan.was_moving && !at_rest) {
+    co_return fail(Code::unavailable, "The home was being rearranged while it was read.");
+  }
+  // What the storage cannot hold is told, not lost without a word.
+  const std::size_t unholdable = std::erase_if(scan.tree, [&](const auto& entry) {
+    return entry.second.kind == NodeKind::file && !storage_.can_hold(hot(row.user_id), entry.first);
+  });
+  // What a scan passes over is not gone.
+  for (const auto& [path, node] : base) {
+    if (!scan.tree.contains(path) && homes_.is_excluded(path, node.kind)) {
+      scan.tree.emplace(path, node);
+    }
+  }
+  SyncReport report{.left_out = scan.left_out + unholdable};
   // A home that goes is compared with the storage once more, whatever this disk remembers.
   if (!at_rest && journal.empty() && is_same_home(base, scan.tree)) {
     report.was_needed = false;
@@ -140,7 +171,7 @@ Task<Result<SyncReport>> HomeSync::up(Sandbox row, bool at_rest) {
   }
   auto wanted =
       co_await plan(std::move(base), std::move(scan.tree), std::move(remote), row.id.text());
-  CO_CHECK(co_await send(row, wanted, report));
+  CO_CHECK(co_await send(row, wanted, report, at_rest));
   if (at_rest) CO_CHECK(co_await verify(row, wanted));
   CO_CHECK(co_await storage_.write_manifest(row.user_id, std::move(wanted.result)));
   CO_CHECK(co_await homes_.write_base(row.id, std::move(wanted.next_base)));
@@ -158,8 +189,9 @@ Task<UploadPlan> HomeSync::plan(HomeTree base, HomeTree local, HomeTree remote,
 }
 
 // What is lost by a crash in the middle of this is nothing: others' versions are set aside first,
-// and what was removed here goes last.
-Task<Result<void>> HomeSync::send(const Sandbox& row, UploadPlan& plan, SyncReport& report) {
+// and what was removed here goes last, since a file that was renamed is also one that was removed.
+Task<Result<void>> HomeSync::send(const Sandbox& row, UploadPlan& plan, SyncReport& report,
+                                  bool at_rest) {
   const StoragePlace place = hot(row.user_id);
   if (plan.changes_objects()) {
     HomeTree sent;
@@ -172,15 +204,24 @@ Task<Result<void>> HomeSync::send(const Sandbox& row, UploadPlan& plan, SyncRepo
     HomeNode& node = plan.result.at(to);
     node.tag = *std::move(copied);
   }
-  if (!plan.remove.empty()) CO_CHECK(co_await storage_.remove(place, plan.remove));
+  // A file that makes room for a folder, or the other way round, has to go first.
+  auto [in_the_way, rest] = split_removals(plan);
+  if (!in_the_way.empty()) CO_CHECK(co_await storage_.remove(place, std::move(in_the_way)));
   if (!plan.put.empty()) {
     CO_TRY(stored, co_await storage_.store(place, homes_.folder(row.id), plan.put));
     for (const auto& path : plan.put) {
       const auto found = stored.find(path);
       if (found == stored.end()) {
-        // It vanished meanwhile; the next sync will see that.
+        if (at_rest) {
+          co_return fail(Code::unavailable, "A file of the home cannot be read.", path);
+        }
+        // It vanished meanwhile; the next sync will see that, and compares with what was before.
+        const auto before = plan.before.find(path);
         plan.result.erase(path);
         plan.next_base.erase(path);
+        if (before == plan.before.end()) continue;
+        plan.result.emplace(path, before->second);
+        plan.next_base.emplace(path, before->second);
         continue;
       }
       plan.result.at(path).tag = found->second;
@@ -191,6 +232,7 @@ Task<Result<void>> HomeSync::send(const Sandbox& row, UploadPlan& plan, SyncRepo
       ++report.objects;
     }
   }
+  if (!rest.empty()) CO_CHECK(co_await storage_.remove(place, std::move(rest)));
   report.objects += static_cast<std::int64_t>(plan.remove.size() + plan.set_aside.size());
   co_return Result<void>();
 }
@@ -331,15 +373,23 @@ Task<Result<T>> HomeSync::with_lease(std::string user_id, std::function<Task<Res
     co_await clock_.sleep(kWaitPoll);
   }
   auto first =
-      co_await (within(clock_, kSyncDeadline, "The storage", work()) || renew_for_ever(lease));
+      co_await (within(clock_, kSyncDeadline, "The storage", work()) || renew_while_ours(lease));
   co_await store_.take_lease(lease, settings_.installation, milliseconds(0));
+  if (first.index() == 1) {
+    co_return fail(Code::unavailable, "The lock of this user's home was lost; trying again.");
+  }
   co_return std::get<0>(std::move(first));
 }
 
-Task<void> HomeSync::renew_for_ever(std::string lease) {
-  for (;;) {
+// Ends when the lease may have gone to somebody else.
+Task<void> HomeSync::renew_while_ours(std::string lease) {
+  milliseconds renewed_at = clock_.uptime();
+  while (clock_.uptime() - renewed_at < kHomeLockLease) {
     co_await clock_.sleep(kHomeLockRenewal);
-    co_await store_.take_lease(lease, settings_.installation, kHomeLockLease);
+    const milliseconds asked_at = clock_.uptime();
+    const auto ours = co_await store_.take_lease(lease, settings_.installation, kHomeLockLease);
+    if (ours && *ours) renewed_at = asked_at;
+    if (ours && !*ours) co_return;
   }
 }
 

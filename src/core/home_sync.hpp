@@ -81,7 +81,7 @@ class HomeSync {
   Task<Result<std::int64_t>> remove_unused(std::string user_id, std::vector<Tier> tiers);
   static Task<bool> wait_until_over(std::shared_ptr<Saving> saving);
   Task<Result<HomeTree>> read_remote(std::string user_id);
-  Task<Result<void>> send(const Sandbox& row, UploadPlan& plan, SyncReport& report);
+  Task<Result<void>> send(const Sandbox& row, UploadPlan& plan, SyncReport& report, bool at_rest);
   Task<Result<void>> verify(const Sandbox& row, const UploadPlan& plan);
   Task<UploadPlan> plan(HomeTree base, HomeTree local, HomeTree remote, std::string sandbox_id);
   Task<void> save_in_background(Sandbox row, std::shared_ptr<Saving> saving);
@@ -90,7 +90,7 @@ class HomeSync {
   Task<Result<SyncReport>> alone(Sandbox row, SyncDirection direction, Sync sync);
   template <class T>
   Task<Result<T>> with_lease(std::string user_id, std::function<Task<Result<T>>()> work);
-  Task<void> renew_for_ever(std::string lease);
+  Task<void> renew_while_ours(std::string lease);
   void account(const Sandbox& row, SyncDirection direction, const Result<SyncReport>& done,
                int tries, milliseconds took);
 

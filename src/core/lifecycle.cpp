@@ -119,8 +119,15 @@ ContainerSpec Lifecycle::container_spec(const Sandbox& row, const CreateSpec& sp
 
 Task<Result<Sandbox>> Lifecycle::bring_up(Sandbox row, ContainerSpec spec, Actor actor) {
   const SandboxId id = row.id;
-  CO_CHECK(co_await unless_ended(id, homes_.bring_down(row)));
-  CO_CHECK(co_await unless_ended(id, cold_.attach(id, row.user_id)));
+  auto home = co_await unless_ended(id, homes_.bring_down(row));
+  if (home) home = co_await unless_ended(id, cold_.attach(id, row.user_id));
+  if (!home) {
+    // For the caller a home that cannot be had is "not now", whatever the storage calls it.
+    Error error = home.error();
+    const bool is_said = error.code == Code::too_large || error.code == Code::conflict;
+    if (!is_said) error.code = Code::unavailable;
+    co_return std::unexpected(std::move(error));
+  }
   std::optional<Slots::Slot> slot;
   CO_CHECK(co_await unless_ended(id, take_slot(slot)));
   auto created = co_await runtime_.create(spec);

@@ -14,6 +14,7 @@ struct HomeNode {
   std::uint32_t mode = 0644;  // permission bits, with setuid, setgid and sticky
   std::uint32_t uid = 1000, gid = 1000;
   std::int64_t modified_ns = 0;  // since 1970
+  std::int64_t changed_ns = 0;   // st_ctime on this host's disk; means nothing elsewhere
   std::int64_t size_bytes = 0;   // of a file
   std::string target;            // of a link
   std::string tag;               // of a file in the store: changes with its content
@@ -29,7 +30,8 @@ using HomeTree = std::map<std::string, HomeNode>;
 struct HomeScan {
   HomeTree tree;
   std::int64_t bytes = 0;    // of all files together
-  std::size_t left_out = 0;  // FIFOs, sockets, devices, names too long, what vanished meanwhile
+  std::size_t left_out = 0;  // FIFOs, sockets, devices, names too long
+  bool was_moving = false;   // something vanished meanwhile: what is missing may be elsewhere in it
 };
 
 }  // namespace matrx

@@ -33,6 +33,9 @@ class Homes {
   // folders and links, sets permissions, owners and times, and notes the tree as the base.
   virtual Task<Result<void>> finish(SandboxId id, HomeTree tree) = 0;
 
+  // Whether a scan passes over that name: the storage may have it, and keeps it then.
+  virtual bool is_excluded(const std::string& path, NodeKind kind) const = 0;
+
   // What is in it now, while hostile programs may be rearranging it.
   // too_large: over the limits; the message says which one.
   virtual Task<Result<HomeScan>> scan(SandboxId id) = 0;

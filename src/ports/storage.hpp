@@ -42,6 +42,11 @@ class Storage {
   virtual Task<Result<void>> open() = 0;
   virtual Task<Result<void>> ping() = 0;
 
+  // False: no object can have that name here; store() would leave the file out.
+  virtual bool can_hold(const StoragePlace& place, const std::string& path) const {
+    return !place.user_id.empty() && !path.empty();
+  }
+
   // Every object of the place: kind file, size, time and tag; tags change with the content.
   virtual Task<Result<HomeTree>> list(StoragePlace place) = 0;
 

@@ -55,6 +55,7 @@ std::optional<HomeNode> decode_node(const json::object& from) {
   node.uid = static_cast<std::uint32_t>(uid);
   node.gid = static_cast<std::uint32_t>(gid);
   node.modified_ns = json::integer_at(from, "modified_ns", 0);
+  node.changed_ns = json::integer_at(from, "changed_ns", 0);
   node.target = *target;
   node.tag = json::text_at(from, "tag");
   node.writer = json::text_at(from, "writer");
@@ -95,6 +96,7 @@ std::string encode_manifest(const HomeTree& tree) {
     out["uid"] = node.uid;
     out["gid"] = node.gid;
     out["modified_ns"] = node.modified_ns;
+    if (node.changed_ns != 0) out["changed_ns"] = node.changed_ns;
     if (node.kind == NodeKind::file) {
       out["size"] = node.size_bytes;
       out["tag"] = to_valid_utf8(node.tag);

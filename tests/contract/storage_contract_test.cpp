@@ -201,11 +201,17 @@ TEST_P(StorageContract, ReadsPieces) {
 }
 
 TEST_P(StorageContract, KeepsOddNames) {
-  const std::vector<std::string> odd = {
-      "line\nbreak",  "tab\t",        "blank ",   " blank",    "dots...",  "q\xE2\x80\x9Bq",
-      "\xE2\x80\x9B", "back\\slash",  "=mx=mine", "e\xCC\x81", "\xC3\xA9", "folder\n/in it",
-      "a%20b",        "star*?[x]{y}", "\xFF",     "100%",      "#hash",    "+plus",
-      "quote'\"",     "-dash",        "~tilde"};
+  const std::vector<std::string> odd = {"line\nbreak",  "tab\t",
+                                        "blank ",       " blank",
+                                        "dots...",      "q\xE2\x80\x9Bq",
+                                        "\xE2\x80\x9B", "back\\slash",
+                                        "=mx=mine",     "e\xCC\x81",
+                                        "\xC3\xA9",     "folder\n/in it",
+                                        "a%20b",        "star*?[x]{y}",
+                                        "\xFF",         "100%",
+                                        "#hash",        "+plus",
+                                        "quote'\"",     "-dash",
+                                        "~tilde",       "picture\xE2\x90\x8A"};
   for (const auto& path : odd) write(path, "content of " + path);
   ASSERT_EQ(store(odd).size(), odd.size());
   ASSERT_EQ(list().size(), odd.size());

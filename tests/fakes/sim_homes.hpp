@@ -48,6 +48,7 @@ class SimHomes : public Homes {
   std::string folder(const SandboxId& id) const override { return id.text(); }
   Task<Result<void>> make(SandboxId id, std::string user_id) override;
   Task<Result<void>> finish(SandboxId id, HomeTree tree) override;
+  bool is_excluded(const std::string&, NodeKind) const override { return false; }
   Task<Result<HomeScan>> scan(SandboxId id) override;
   Task<Result<HomeTree>> base(SandboxId id) override;
   Task<Result<void>> write_base(SandboxId id, HomeTree tree) override;

@@ -48,7 +48,7 @@ json::object host_config(const ContainerSpec& spec, const DockerSettings& settin
   };
   if (spec.cold_is_parent) {
     const auto above = spec.cold_path.substr(0, spec.cold_path.rfind('/'));
-    binds.emplace_back(fmt::format("{}:{}:rslave", spec.cold_folder, above));
+    binds.emplace_back(fmt::format("{}:{}:ro,rslave", spec.cold_folder, above));
   } else if (!spec.cold_folder.empty()) {
     binds.emplace_back(fmt::format("{}:{}", spec.cold_folder, spec.cold_path));
   }

@@ -32,7 +32,7 @@ class Giver {
 
   // Paths are sorted, so a folder comes before what is in it. Links are made last: until then no
   // path leads through one.
-  Result<void> run(const HomeTree& tree) {
+  Result<void> run(HomeTree& tree) {
     for (const auto& [path, node] : tree) {
       if (node.kind != NodeKind::folder) continue;
       if (::mkdirat(home_, path.c_str(), kWhileFilling) != 0 && errno != EEXIST) {
@@ -52,6 +52,13 @@ class Giver {
     // Folders from the inside out: what is put into one changes its time.
     for (const auto& [path, node] : tree | std::views::reverse) {
       if (node.kind == NodeKind::folder) CHECK_OK(give(path, node));
+    }
+    for (auto& [path, node] : tree) {
+      struct stat info{};
+      if (::fstatat(home_, path.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) {
+        return file_error("look at " + path);
+      }
+      node.changed_ns = info.st_ctim.tv_sec * kNsPerSecond + info.st_ctim.tv_nsec;
     }
     return {};
   }
@@ -75,7 +82,7 @@ class Giver {
 
 }  // namespace
 
-Result<void> give_attributes(const std::string& home, const HomeTree& tree) {
+Result<void> give_attributes(const std::string& home, HomeTree& tree) {
   const int descriptor = ::open(home.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   if (descriptor < 0) return file_error("open " + home);
   auto given = Giver(descriptor).run(tree);

@@ -9,7 +9,7 @@
 
 namespace matrx {
 
-// The files of the tree are there already. not_found: one of them is not.
-Result<void> give_attributes(const std::string& home, const HomeTree& tree);
+// The files of the tree are there already. Fills in each changed_ns. not_found: one of them is not.
+Result<void> give_attributes(const std::string& home, HomeTree& tree);
 
 }  // namespace matrx

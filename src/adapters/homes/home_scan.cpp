@@ -50,6 +50,10 @@ int open_beneath(int home, const std::string& path) {
   }
 }
 
+bool is_gone(int error) {
+  return error == ENOENT || error == ENOTDIR || error == ELOOP || error == EXDEV;
+}
+
 bool is_excluded(const HomeExcludes& excludes, const char* name, bool is_folder) {
   return std::ranges::any_of(excludes, [&](const std::string& pattern) {
     if (!pattern.ends_with('/')) return ::fnmatch(pattern.c_str(), name, 0) == 0;
@@ -74,16 +78,30 @@ class Scanner {
 
  private:
   Result<void> read_folder(const std::string& path) {
-    Folder folder(open_beneath(home_, path.empty() ? "." : path));
-    if (!folder) {
-      if (path.empty()) {
-        return fail(Code::unavailable, "The home cannot be read.", std::strerror(errno));
+    const int opened = open_beneath(home_, path.empty() ? "." : path);
+    if (opened < 0) {
+      // What cannot be read must not look as if it were gone: it would be deleted in the storage.
+      if (path.empty() || !is_gone(errno)) {
+        return fail(Code::unavailable, "The home cannot be read.",
+                    path + ": " + std::strerror(errno));
       }
       scan_.tree.erase(path);  // gone, or no folder any more
-      ++scan_.left_out;
+      scan_.was_moving = true;
       return {};
     }
-    while (const char* name = folder.next()) {
+    Folder folder(opened);
+    if (!folder) {
+      ::close(opened);
+      return fail(Code::unavailable, "The home cannot be read.", std::strerror(errno));
+    }
+    for (;;) {
+      errno = 0;
+      const char* name = folder.next();
+      if (name == nullptr && errno != 0) {
+        return fail(Code::unavailable, "The home cannot be read.",
+                    path + ": " + std::strerror(errno));
+      }
+      if (name == nullptr) break;
       const std::string_view text = name;
       if (text == "." || text == "..") continue;
       CHECK_OK(
@@ -94,14 +112,22 @@ class Scanner {
 
   Result<void> add(int folder, std::string path, const char* name) {
     struct stat info{};
-    const bool is_there = ::fstatat(folder, name, &info, AT_SYMLINK_NOFOLLOW) == 0;
-    if (!is_there || path.size() >= kPathBytesMax) {
+    if (::fstatat(folder, name, &info, AT_SYMLINK_NOFOLLOW) != 0) {
+      if (!is_gone(errno)) {
+        return fail(Code::unavailable, "The home cannot be read.",
+                    path + ": " + std::strerror(errno));
+      }
+      scan_.was_moving = true;
+      return {};
+    }
+    if (path.size() >= kPathBytesMax) {
       ++scan_.left_out;
       return {};
     }
     if (is_excluded(excludes_, name, S_ISDIR(info.st_mode))) return {};
     HomeNode node{.mode = info.st_mode & 07777U, .uid = info.st_uid, .gid = info.st_gid};
     node.modified_ns = info.st_mtim.tv_sec * kNsPerSecond + info.st_mtim.tv_nsec;
+    node.changed_ns = info.st_ctim.tv_sec * kNsPerSecond + info.st_ctim.tv_nsec;
     if (S_ISREG(info.st_mode)) {
       node.size_bytes = info.st_size;
       scan_.bytes += info.st_size;
@@ -141,6 +167,16 @@ class Scanner {
 };
 
 }  // namespace
+
+bool is_left_out(const HomeExcludes& excludes, const std::string& path, NodeKind kind) {
+  for (std::size_t end = path.find('/'), begin = 0;; end = path.find('/', begin)) {
+    const bool is_last = end == std::string::npos;
+    const std::string part = path.substr(begin, is_last ? is_last * path.size() : end - begin);
+    if (is_excluded(excludes, part.c_str(), !is_last || kind == NodeKind::folder)) return true;
+    if (is_last) return false;
+    begin = end + 1;
+  }
+}
 
 Result<HomeScan> scan_home(const std::string& home, const HomeExcludes& excludes,
                            const HomeLimits& limits) {

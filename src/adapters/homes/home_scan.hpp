@@ -22,6 +22,9 @@ struct HomeLimits {
 // in '/' is for folders, with all that is in them.
 using HomeExcludes = std::vector<std::string>;
 
+// Whether that name, or a folder above it, is one of these.
+bool is_left_out(const HomeExcludes& excludes, const std::string& path, NodeKind kind);
+
 // Blocking: for a worker thread. too_large: over a limit; the message says which.
 // unavailable: the home itself cannot be read.
 Result<HomeScan> scan_home(const std::string& home, const HomeExcludes& excludes,

@@ -60,7 +60,7 @@ Task<Result<void>> LocalHomes::make(SandboxId id, std::string user_id) {
 
 Task<Result<void>> LocalHomes::finish(SandboxId id, HomeTree tree) {
   auto work = [home = folder(id), base = file(id, "base.json"),
-               tree = std::move(tree)]() -> Result<void> {
+               tree = std::move(tree)]() mutable -> Result<void> {
     CHECK_OK(give_attributes(home, tree));
     return replace_file(base, encode_manifest(tree));
   };

@@ -19,6 +19,9 @@ class LocalHomes : public Homes {
   std::string folder(const SandboxId& id) const override;
   Task<Result<void>> make(SandboxId id, std::string user_id) override;
   Task<Result<void>> finish(SandboxId id, HomeTree tree) override;
+  bool is_excluded(const std::string& path, NodeKind kind) const override {
+    return is_left_out(excludes_, path, kind);
+  }
   Task<Result<HomeScan>> scan(SandboxId id) override;
   Task<Result<HomeTree>> base(SandboxId id) override;
   Task<Result<void>> write_base(SandboxId id, HomeTree tree) override;

@@ -15,12 +15,16 @@ constexpr uid_t kAgentUid = 1000;
 
 }  // namespace
 
-std::optional<ColdBind> LocalCold::bind(const SandboxId&, const std::string& user_id) const {
-  return ColdBind{.source = (fs::path(root_) / "users" / user_id / "cold").string()};
+std::string LocalCold::folder_of(const std::string& user_id) const {
+  return (fs::path(root_) / "users" / user_id / "cold").string();
 }
 
-Task<Result<void>> LocalCold::attach(SandboxId id, std::string user_id) {
-  const std::string folder = bind(id, user_id)->source;
+std::optional<ColdBind> LocalCold::bind(const SandboxId&, const std::string& user_id) const {
+  return ColdBind{.source = folder_of(user_id)};
+}
+
+Task<Result<void>> LocalCold::attach(SandboxId, std::string user_id) {
+  const std::string folder = folder_of(user_id);
   std::error_code ec;
   if (fs::is_directory(folder, ec)) co_return Result<void>();
   fs::create_directories(folder, ec);

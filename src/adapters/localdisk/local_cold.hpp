@@ -16,6 +16,8 @@ class LocalCold : public NoColdMounts {
   Task<Result<void>> attach(SandboxId id, std::string user_id) override;
 
  private:
+  std::string folder_of(const std::string& user_id) const;
+
   std::string root_;
 };
 

@@ -25,6 +25,29 @@ struct Opened {
   ~Opened() { ::close(descriptor); }
 };
 
+// Those of the paths that are regular files. All of them take their names, or none.
+Result<std::vector<ObjectFiles::Part>> copy_files(const std::string& from,
+                                                  const std::vector<std::string>& paths,
+                                                  const ObjectFiles& to, bool durable) {
+  std::vector<ObjectFiles::Part> parts;
+  for (const auto& path : paths) {
+    const auto source = open_regular_file(from, path);
+    if (!source && source.error().code == Code::not_found) continue;
+    auto part = source ? Result<ObjectFiles::Part>() : std::unexpected(source.error());
+    if (source) {
+      const Opened opened{*source};
+      part = to.write_part(path, opened.descriptor);
+    }
+    if (!part) {
+      to.discard(parts);
+      return std::unexpected(part.error());
+    }
+    parts.push_back(*std::move(part));
+  }
+  CHECK_OK(to.commit(parts, durable));
+  return parts;
+}
+
 }  // namespace
 
 Result<ObjectFiles> LocalDiskStorage::objects(const StoragePlace& place,
@@ -66,15 +89,9 @@ Task<Result<Storage::Tags>> LocalDiskStorage::store(StoragePlace place, std::str
                                                     std::vector<std::string> paths) {
   CO_TRY(files, objects(place, paths));
   auto work = [files, from = std::move(from_folder), paths = std::move(paths)]() -> Result<Tags> {
+    TRY(parts, copy_files(from, paths, files, true));
     Tags tags;
-    for (const auto& path : paths) {
-      const auto source = open_regular_file(from, path);
-      if (!source && source.error().code == Code::not_found) continue;
-      if (!source) return std::unexpected(source.error());
-      const Opened opened{*source};
-      TRY(tag, files.put(path, opened.descriptor));
-      tags.emplace(path, tag);
-    }
+    for (const auto& part : parts) tags.emplace(part.path, part.tag);
     return tags;
   };
   co_return co_await offload(thread_, std::move(work));
@@ -85,12 +102,10 @@ Task<Result<void>> LocalDiskStorage::fetch(StoragePlace place, std::vector<std::
   CO_TRY(files, objects(place, paths));
   auto work = [files, into = ObjectFiles(std::move(into_folder)),
                paths = std::move(paths)]() -> Result<void> {
-    for (const auto& path : paths) {
-      TRY(source, open_regular_file(files.folder(), path));
-      const Opened opened{source};
-      CHECK_OK(into.put(path, opened.descriptor));
-    }
-    return {};
+    // What comes down is in the storage: it need not be on the disk before the sandbox begins.
+    TRY(parts, copy_files(files.folder(), paths, into, false));
+    if (parts.size() == paths.size()) return {};
+    return fail(Code::not_found, "A file of the home is gone from the storage.");
   };
   co_return co_await offload(thread_, std::move(work));
 }
@@ -101,7 +116,9 @@ Task<Result<std::string>> LocalDiskStorage::copy(StoragePlace place, std::string
   auto work = [files, from = std::move(from), to = std::move(to)]() -> Result<std::string> {
     TRY(source, open_regular_file(files.folder(), from));
     const Opened opened{source};
-    return files.put(to, opened.descriptor);
+    TRY(part, files.write_part(to, opened.descriptor));
+    CHECK_OK(files.commit({part}, true));
+    return part.tag;
   };
   co_return co_await offload(thread_, std::move(work));
 }

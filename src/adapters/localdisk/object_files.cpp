@@ -1,17 +1,19 @@
 #include "adapters/localdisk/object_files.hpp"
 
+#include <dirent.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <memory>
 
 #include "base/files.hpp"
+#include "base/limits.hpp"
 #include "base/random.hpp"
+#include "base/remove_tree.hpp"
 
 namespace matrx {
 namespace {
@@ -38,31 +40,47 @@ class File {
 
 std::string tag_of(const struct stat& info) {
   return std::to_string(info.st_size) + "-" + std::to_string(info.st_mtim.tv_sec) + "." +
-         std::to_string(info.st_mtim.tv_nsec) + "-" + std::to_string(info.st_ino);
+         std::to_string(info.st_mtim.tv_nsec);
 }
 
 }  // namespace
 
+// The folder may be one that a hostile sandbox is rearranging right now (large files): each folder
+// is opened from the top, through no link.
 Result<HomeTree> ObjectFiles::list() const {
   HomeTree tree;
-  std::error_code ec;
-  fs::recursive_directory_iterator at(folder_, ec), end;
-  if (ec == std::errc::no_such_file_or_directory) return tree;
-  for (; !ec && at != end; at.increment(ec)) {
-    const std::string name = at->path().filename().string();
-    struct stat info{};
-    if (::lstat(at->path().c_str(), &info) != 0) continue;  // removed meanwhile
-    if (!S_ISREG(info.st_mode) || name.starts_with(kPartPrefix)) continue;
-    HomeNode node{.size_bytes = info.st_size, .tag = tag_of(info)};
-    node.modified_ns = info.st_mtim.tv_sec * kNsPerSecond + info.st_mtim.tv_nsec;
-    tree.emplace(at->path().lexically_relative(folder_).string(), std::move(node));
+  const File root(::open(folder_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!root && errno == ENOENT) return tree;
+  if (!root) return file_error("open " + folder_);
+  std::vector<std::string> waiting = {""};
+  while (!waiting.empty()) {
+    const std::string above = std::move(waiting.back());
+    waiting.pop_back();
+    const int opened =
+        open_beneath(root.get(), above.empty() ? "." : above, O_RDONLY | O_DIRECTORY);
+    const std::unique_ptr<DIR, int (*)(DIR*)> entries(opened < 0 ? nullptr : ::fdopendir(opened),
+                                                      &::closedir);
+    if (!entries) continue;  // removed meanwhile, or no folder any more
+    while (const dirent* entry = ::readdir(entries.get())) {
+      const std::string name = static_cast<const char*>(entry->d_name);
+      struct stat info{};
+      if (name == "." || name == ".." || name.starts_with(kPartPrefix) ||
+          ::fstatat(::dirfd(entries.get()), name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) {
+        continue;
+      }
+      std::string path = above.empty() ? name : above + "/" + name;
+      if (path.size() >= kPathBytesMax) continue;
+      if (S_ISDIR(info.st_mode)) waiting.push_back(path);
+      if (!S_ISREG(info.st_mode)) continue;
+      HomeNode node{.size_bytes = info.st_size, .tag = tag_of(info)};
+      node.modified_ns = info.st_mtim.tv_sec * kNsPerSecond + info.st_mtim.tv_nsec;
+      tree.emplace(std::move(path), std::move(node));
+    }
   }
-  if (ec)
-    return fail(Code::unavailable, "The storage cannot be read.", folder_ + ": " + ec.message());
   return tree;
 }
 
-Result<std::string> ObjectFiles::put(const std::string& path, int source) const {
+Result<ObjectFiles::Part> ObjectFiles::write_part(const std::string& path, int source) const {
   const fs::path target = fs::path(folder_) / path;
   std::error_code ec;
   fs::create_directories(target.parent_path(), ec);
@@ -70,23 +88,42 @@ Result<std::string> ObjectFiles::put(const std::string& path, int source) const 
     errno = ec.value();
     return file_error("make the folder of " + target.string());
   }
-  const std::string part_name = kPartPrefix + SystemRandom().hex(8);
-  const std::string part = (fs::path(path).parent_path() / part_name).string();
+  const std::string name = kPartPrefix + SystemRandom().hex(8);
+  Part part{.path = path, .part = (fs::path(path).parent_path() / name).string(), .tag = {}};
   const File root(::open(folder_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-  const File file(root ? open_beneath(root.get(), part, O_WRONLY | O_CREAT | O_EXCL, 0600) : -1);
+  const File file(root ? open_beneath(root.get(), part.part, O_WRONLY | O_CREAT | O_EXCL, 0600)
+                       : -1);
   if (!file) return file_error("write " + target.string());
   auto written = copy_bytes(source, file.get());
-  if (written && ::fsync(file.get()) != 0) written = file_error("sync " + target.string());
-  if (written && ::renameat(root.get(), part.c_str(), root.get(), path.c_str()) != 0) {
-    written = file_error("rename to " + target.string());
-  }
+  struct stat info{};
+  if (written && ::fstat(file.get(), &info) != 0) written = file_error("stat " + target.string());
   if (!written) {
-    ::unlinkat(root.get(), part.c_str(), 0);
+    ::unlinkat(root.get(), part.part.c_str(), 0);
     return std::unexpected(written.error());
   }
-  struct stat info{};
-  if (::fstat(file.get(), &info) != 0) return file_error("stat " + target.string());
-  return tag_of(info);
+  part.tag = tag_of(info);
+  return part;
+}
+
+Result<void> ObjectFiles::commit(const std::vector<Part>& parts, bool durable) const {
+  if (parts.empty()) return {};
+  const File root(::open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  // All bytes first, then all names: whatever a crash cuts short, each name has its old or its new
+  // content. Once for all of them, since waiting for the disk is what takes the time.
+  if (!root || (durable && ::syncfs(root.get()) != 0)) return file_error("sync " + folder_);
+  for (const Part& part : parts) {
+    if (::renameat(root.get(), part.part.c_str(), root.get(), part.path.c_str()) != 0) {
+      return file_error("rename to " + part.path);
+    }
+  }
+  if (durable && ::syncfs(root.get()) != 0) return file_error("sync " + folder_);
+  return {};
+}
+
+void ObjectFiles::discard(const std::vector<Part>& parts) const {
+  const File root(::open(folder_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!root) return;
+  for (const Part& part : parts) ::unlinkat(root.get(), part.part.c_str(), 0);
 }
 
 Result<void> ObjectFiles::remove(const std::string& path) const {
@@ -102,10 +139,10 @@ Result<void> ObjectFiles::remove(const std::string& path) const {
 
 Result<std::int64_t> ObjectFiles::remove_all() const {
   TRY(tree, list());
-  std::error_code ec;
-  fs::remove_all(folder_, ec);
-  if (ec)
+  const auto ec = remove_tree(folder_);
+  if (ec && ec != std::errc::no_such_file_or_directory) {
     return fail(Code::unavailable, "The storage does not work.", folder_ + ": " + ec.message());
+  }
   return static_cast<std::int64_t>(tree.size());
 }
 

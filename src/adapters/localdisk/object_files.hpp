@@ -5,6 +5,7 @@
 // is opened from the folder's descriptor with openat2(RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS).
 
 #include <string>
+#include <vector>
 
 #include "base/error.hpp"
 #include "model/home_tree.hpp"
@@ -17,11 +18,20 @@ class ObjectFiles {
 
   Result<HomeTree> list() const;
 
-  // Takes the bytes of another file, written beside and then renamed; answers the new tag.
-  Result<std::string> put(const std::string& path, int source) const;
+  // A file that is written beside its place and has not taken its name yet.
+  struct Part {
+    std::string path, part;
+    std::string tag;  // that it will have
+  };
 
-  Result<void> remove(
-      const std::string& path) const;  // and the folders above it that are empty now
+  // Takes the bytes of another file; commit() gives all parts their names, discard() drops them.
+  Result<Part> write_part(const std::string& path, int source) const;
+  // durable: returns when the disk has them.
+  Result<void> commit(const std::vector<Part>& parts, bool durable) const;
+  void discard(const std::vector<Part>& parts) const;
+
+  // With the folders above it that are empty then. Only where no sandbox can write.
+  Result<void> remove(const std::string& path) const;
   Result<std::int64_t> remove_all() const;
 
   const std::string& folder() const { return folder_; }

@@ -12,13 +12,15 @@ namespace {
 constexpr std::size_t kKeyBytesMax = 1024;  // S3's own limit
 constexpr std::size_t kNameBytesMax = 255;  // NAME_MAX, of the staging folder
 constexpr std::string_view kQuote = "\xE2\x80\x9B";
+constexpr std::string_view kPictures = "\xE2\x90";  // U+2400 on: how rclone writes controls
 
 bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; }
 
 bool is_plain(std::string_view part) {
   const bool ends_badly = part.ends_with(' ') || part.ends_with('.') || part.starts_with(' ');
   return utf8_length(part).has_value() && !ends_badly && !part.starts_with(kOddMark) &&
-         !part.contains(kQuote) && !part.contains('\\') && std::ranges::none_of(part, is_control);
+         !part.contains(kQuote) && !part.contains(kPictures) && !part.contains('\\') &&
+         std::ranges::none_of(part, is_control);
 }
 
 std::string coded(std::string_view part) {

@@ -1,6 +1,7 @@
 #include "adapters/rclone/rclone_cold.hpp"
 
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -38,8 +39,16 @@ bool is_shared_mount(const std::string& folder) {
 
 // Also where its mounter is dead, or somebody is in it.
 void take_down(const std::string& point) {
-  while (::umount2(point.c_str(), MNT_DETACH) == 0) {
+  while (::umount2(point.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) == 0) {
   }
+}
+
+// The sandbox sees the folder above read-only, so that what lies there is ours; looked at all the
+// same, since the host mounts onto it as root.
+bool make_point(const std::string& point) {
+  struct stat info{};
+  ::mkdir(point.c_str(), 0755);
+  return ::lstat(point.c_str(), &info) == 0 && S_ISDIR(info.st_mode) && info.st_uid == 0;
 }
 
 }  // namespace
@@ -87,6 +96,7 @@ std::optional<ColdBind> RcloneCold::bind(const SandboxId& id, const std::string&
 }
 
 Task<Result<void>> RcloneCold::attach(SandboxId id, std::string user_id) {
+  const auto turn = co_await turns_.take(id.text());
   const auto known = mounts_.find(id);
   if (known != mounts_.end() && known->second.life == daemon_.life()) co_return Result<void>();
   co_return co_await within(clock_, kColdMountDeadline, "The mount of the cold storage",
@@ -97,10 +107,8 @@ Task<Result<void>> RcloneCold::mount(const SandboxId& id, const std::string& use
   const std::string point = mount_point(id);
   take_down(point);
   std::error_code ec;
-  fs::create_directories(point, ec);
-  if (ec || ::chown(parent_of(id).c_str(), kAgentUid, kAgentUid) != 0) {
-    co_return file_error("make " + point);
-  }
+  fs::create_directories(parent_of(id), ec);
+  if (ec || !make_point(point)) co_return file_error("make " + point);
   const json::object vfs = {{"CacheMode", kCacheModeFull},
                             {"CacheMaxSize", settings_.cache_bytes_max},
                             {"DirCacheTime", nanoseconds(kColdDirectoryTtl)},

@@ -50,6 +50,7 @@ class RcloneCold : public ColdMounts {
   rclone::Daemon& daemon_;
   ColdSettings settings_;
   Clock& clock_;
+  Turns turns_;  // by sandbox
   std::map<SandboxId, Mount> mounts_;
 };
 

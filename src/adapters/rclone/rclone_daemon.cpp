@@ -194,7 +194,7 @@ Result<void> Daemon::spawn() {
   ++life_;
   authorization_ = "Basic " + base64_encode(std::string(kUser) + ":" + password);
   client_ =
-      std::make_unique<http::Client>(http::tcp_connector("127.0.0.1", port),
+      std::make_shared<http::Client>(http::tcp_connector("127.0.0.1", port),
                                      http::ClientOptions{.name = "rclone",
                                                          .host = "127.0.0.1",
                                                          .connections_max = kRcloneConnectionsMax,
@@ -206,6 +206,11 @@ Result<void> Daemon::spawn() {
 Task<Result<void>> Daemon::start() {
   const auto slot = co_await starting_.take();
   if (is_running()) co_return Result<void>();
+  // One that ends again and again must not cost a start for each call.
+  if (clock_.uptime() < next_start_at_) {
+    co_return fail(Code::unavailable, "The object store does not work.", "rclone has just ended");
+  }
+  next_start_at_ = clock_.uptime() + milliseconds(kRcloneStartPause);
   CO_CHECK(spawn());
   co_return co_await wait_until_it_answers();
 }
@@ -216,7 +221,8 @@ Task<Result<void>> Daemon::wait_until_it_answers() {
     http::ClientRequest request{.method = http::Method::post, .target = "/rc/noop", .body = "{}"};
     request.deadline = patience.left() + kStartPoll;
     const auto answer = co_await send(std::move(request));
-    if (answer && answer->status == 200) co_return Result<void>();
+    // Somebody else may have taken the port: then ours has ended.
+    if (answer && answer->status == 200 && is_running()) co_return Result<void>();
     if (patience.is_over() || !is_running()) {
       co_return fail(Code::unavailable, "rclone does not start.",
                      answer ? std::to_string(answer->status) : answer.error().internal);
@@ -228,7 +234,8 @@ Task<Result<void>> Daemon::wait_until_it_answers() {
 Task<Result<http::ClientResponse>> Daemon::send(http::ClientRequest request) {
   request.headers.add("Authorization", authorization_);
   request.headers.add("Content-Type", "application/json");
-  co_return co_await client_->send(std::move(request));
+  const auto client = client_;  // a new start may replace it meanwhile
+  co_return co_await client->send(std::move(request));
 }
 
 Task<Result<json::object>> Daemon::call(std::string name, json::object parameters,

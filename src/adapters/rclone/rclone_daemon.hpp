@@ -53,10 +53,11 @@ class Daemon {
   Clock& clock_;
   SystemRandom random_;
   std::string authorization_;
-  std::unique_ptr<http::Client> client_;
+  std::shared_ptr<http::Client> client_;
   int pid_ = 0;
   bool is_ending_ = false;
   std::uint64_t life_ = 0;
+  milliseconds next_start_at_{0};  // of the clock's uptime
   Slots starting_{1};
 };
 

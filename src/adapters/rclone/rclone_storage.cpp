@@ -147,7 +147,10 @@ Task<Result<HomeTree>> RcloneStorage::list(StoragePlace place) {
   auto answer = co_await daemon_.call(
       "operations/list", {{"fs", remote(prefix)}, {"remote", ""}, {"opt", listing_options(true)}},
       kObjectListDeadline);
-  if (!answer && answer.error().code == Code::not_found) co_return HomeTree();
+  if (!answer && answer.error().code == Code::not_found) {
+    CO_CHECK(co_await reach_bucket());  // a bucket that has vanished is no empty home
+    co_return HomeTree();
+  }
   if (!answer) co_return std::unexpected(answer.error());
   auto work = [found = *std::move(answer)] { return read_listing(found); };
   co_return co_await on_worker(std::move(work));
@@ -263,7 +266,8 @@ Task<Result<void>> RcloneStorage::remove(StoragePlace place, std::vector<std::st
   }
   CO_TRY(staging, rclone::Staging::make(staging_root_));
   const std::string list = (fs::path(staging.folder()) / "names").string();
-  CO_CHECK(replace_file(list, names));
+  auto write = [list, names = std::move(names)] { return replace_file(list, names); };
+  CO_CHECK(co_await on_worker(std::move(write)));
   const auto done = co_await daemon_.call(
       "operations/delete",
       {{"fs", remote(prefix)},

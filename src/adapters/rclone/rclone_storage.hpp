@@ -24,6 +24,9 @@ class RcloneStorage : public Storage {
 
   Task<Result<void>> open() override;
   Task<Result<void>> ping() override;
+  bool can_hold(const StoragePlace& place, const std::string& path) const override {
+    return key_in(place, path).has_value();
+  }
   Task<Result<HomeTree>> list(StoragePlace place) override;
   Task<Result<Tags>> store(StoragePlace place, std::string from_folder,
                            std::vector<std::string> paths) override;

@@ -64,11 +64,12 @@ Result<Staging> Staging::make(const std::string& root) {
 
 Staging::~Staging() {
   // What cannot be removed is removed at the next start.
-  if (!folder_.empty()) static_cast<void>(remove_tree(folder_));
+  if (folder_.empty()) return;
+  [[maybe_unused]] const auto left = remove_tree(folder_);
 }
 
 void Staging::clear() const {
-  static_cast<void>(remove_tree(folder_));
+  [[maybe_unused]] const auto left = remove_tree(folder_);
   std::error_code ec;
   fs::create_directories(folder_, ec);
 }
