@@ -22,10 +22,12 @@ for n in range(2000):
         f.write(chance.randbytes(chance.choice([0, 1, 50, 4096, 20000])))
     os.chmod(path, chance.choice([0o644, 0o600, 0o755, 0o400, 0o000, 0o6755, 0o1644]))
     os.utime(path, ns=(0, chance.randrange(1, 1 << 60)))
-odd = [b"\xc3\xbcml\xc3\xa4ut", b"u\xcc\x88 composed", "日本語".encode(), b"\xff\xfe", b"line\nbreak",
-       b" blank", b"blank ", b"dot.", b"...", b"back\\slash", b"quo\"te'", b"%41", b"a%2Fb", b"=mx=a",
+odd = [b"\xc3\xbcml\xc3\xa4ut", b"u\xcc\x88 composed", "日本語".encode(), b"\xff\xfe",
+       b"line\nbreak", b" blank", b"blank ", b"dot.", b"...", b"back\\slash", b"quo\"te'",
+       b"%41", b"a%2Fb", b"=mx=a",
        b"a:b", b"*?[x]", b"-rf", b"#x", b"a;b&c", b"\x01\x7f", b"CON", b"x" * 255,
-       "\u201bquoted".encode(), "\U0001f600".encode(), b"tab\t", b"~", b"$HOME", b"a" * 250 + b".txt"]
+       "\u201bquoted".encode(), "\U0001f600".encode(), b"tab\t", b"~", b"$HOME",
+       b"a" * 250 + b".txt"]
 os.makedirs(b"odd")
 for name in odd:
     with open(b"odd/" + name, "wb") as f:

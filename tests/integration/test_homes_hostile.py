@@ -118,7 +118,8 @@ def test_names_with_everything_in_them(host, request):
                                                 "drops them, and left_out does not count them"))
     _, output, row = life(host, "names", r"""
 names = [bytes([n]) for n in range(1, 256) if n not in b"./"]
-names += [b"a\nb", b"\n", b"-rf", b"..a", b"...", b"{", b"**", b"- x", b"+ x", b"#x", b"; x", b"! x",
+names += [b"a\nb", b"\n", b"-rf", b"..a", b"...", b"{", b"**", b"- x", b"+ x", b"#x", b"; x",
+          b"! x",
           b"%00", b"%2e%2e%2f", b"x" * 255, b"\xff" * 255, b"\n" * 255]
 names = set(names)
 for name in names:

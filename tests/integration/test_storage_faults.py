@@ -104,8 +104,8 @@ def live_through(one, seeds, pause):
     return before
 
 
-FORGOTTEN = ("write_journal replaces what an earlier try has sent: after two failures it is taken for "
-             "somebody else's: conflict-unknown, and deleted files come back")
+FORGOTTEN = ("write_journal replaces what an earlier try has sent: after two failures it is taken "
+             "for somebody else's: conflict-unknown, and deleted files come back")
 
 
 @pytest.mark.xfail(strict=ROUNDS >= 25, reason=FORGOTTEN)
@@ -135,7 +135,7 @@ def test_each_failure_is_in_row_and_log(own, s3, faults):
     sandbox_id = one.create()["sandbox_id"]
     faults.answer(403)  # the other answers take rclone up to half a minute to give up
     one.run(sandbox_id, "echo work >file")
-    wait_for("a row that tells of the checkpoint", lambda: one.row(sandbox_id).get("storage_detail"))
+    wait_for("a row that tells of it", lambda: one.row(sandbox_id).get("storage_detail"))
     assert failures(one)[-1]["direction"] == "checkpoint"
     assert one.destroy(sandbox_id).status_code == 204
     row = wait_for("a row that tells of the end",

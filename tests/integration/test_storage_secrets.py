@@ -1,4 +1,4 @@
-"""The storage's credentials are nowhere where a sandbox, or anybody on the host, could read them."""
+"""The storage's credentials are nowhere where a sandbox, or others on the host, could read them."""
 import json
 import pathlib
 import subprocess
