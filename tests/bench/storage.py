@@ -169,9 +169,9 @@ def measure(build, s3):
                      f"local disk {disk:.0f} ms", f"{remote / disk:.2f}"))
     lines = ["", "## Homes in S3", "",
              "Whole syncs as the log tells them (\"home synced\": destroy is up, create is down), "
-             "and whole runs of", f"`aws s3 sync --delete` on the same server; medians of 3 in "
-             "turns (10,000 files: 1). Ready times: 10 users each, whose homes",
-             "have 20 small files when they return.", "",
+             "and whole runs of", f"`aws s3 sync --delete` on the same server; medians of 3 in turns",
+             "(10,000 files: 1). Ready times: 10 users each, whose homes have",
+             "20 small files when they return.", "",
              "| what | measured | beside | ratio |", "|---|---|---|---|"]
     return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows]) + "\n"
 

@@ -56,7 +56,8 @@ sync
 """
 SHOW = r"""
 set -e
-sudo find . -mindepth 1 -printf '%y %m %U:%G %T@ %s %p -> %l\n' | sed 's/^\(d .*\) [0-9]* \./\1 ./' \
+sudo find . -mindepth 1 -printf '%y %m %U:%G %T@ %s %p -> %l\n' \
+  | sed 's/^\(d .*\) [0-9]* \./\1 ./' \
   | sort >/tmp/listing
 sudo find . -type f -print0 | sort -z | sudo xargs -0 sha256sum -z | tr '\0' '\n' >>/tmp/listing
 wc -l </tmp/listing; sha256sum </tmp/listing
