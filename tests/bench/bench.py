@@ -22,6 +22,7 @@ import tempfile
 import time
 
 import registry
+import storage
 
 DOCKER_SOCKET = "/var/run/docker.sock"
 
@@ -296,6 +297,7 @@ def main():
     finally:
         orchestrator.stop()
     text += registry.report(arguments.build)
+    text += storage.report(arguments.build)
     print(text)
     if arguments.write:
         pathlib.Path(arguments.write).write_text(text)

@@ -1,0 +1,58 @@
+"""A bucket that cannot be used stops the start, with one line that names what to correct."""
+import shutil
+
+import pytest
+from test_postgres import refused
+
+pytestmark = pytest.mark.integration
+
+WRONG = {
+    "a name that is none": ({"MATRX_S3_BUCKET": "Not_A_Bucket"}, ["MATRX_S3_BUCKET"]),
+    "a bucket that is missing": ({"MATRX_S3_BUCKET": "no-such-bucket"},
+                                 ["MATRX_S3_BUCKET", "does not exist"]),
+    "a wrong secret": ({"AWS_SECRET_ACCESS_KEY": "wrong-4711"}, ["AWS_SECRET_ACCESS_KEY"]),
+    "an unknown key": ({"AWS_ACCESS_KEY_ID": "UNKNOWN4711"}, ["AWS_ACCESS_KEY_ID"]),
+    "no credentials": ({"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "",
+                        "AWS_EC2_METADATA_DISABLED": "true"}, ["AWS_ACCESS_KEY_ID"]),
+    "nobody there": ({"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:1"}, ["AWS_ENDPOINT_URL_S3"]),
+    "no such host": ({"AWS_ENDPOINT_URL_S3": "http://no-such-host.invalid"},
+                     ["AWS_ENDPOINT_URL_S3"]),
+    "an endpoint that is none": ({"AWS_ENDPOINT_URL_S3": "no url"}, ["AWS_ENDPOINT_URL_S3"]),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_a_wrong_set_up_is_told(own, s3, wrong):
+    settings, words = WRONG[wrong]
+    one = own(**{**s3.settings(), **settings})
+    line = refused(one)
+    assert all(word in line for word in words), line
+    for secret in (s3.access_key, s3.secret_key, "4711"):
+        assert secret not in line + (one.log() if one.log_path.exists() else "")
+
+
+def test_a_key_that_may_nothing(own, s3, faults):
+    faults.answer(403)
+    line = refused(own(**s3.settings(url=faults.url)))
+    assert "MATRX_S3_BUCKET" in line and "s3:ListBucket" in line
+
+
+@pytest.mark.xfail(strict=True, reason="the start waits for minutes: kObjectListDeadline, "
+                                       "rclone's own timeout")
+def test_a_server_that_never_answers(own, s3, faults):
+    faults.stall()
+    line = refused(own(**s3.settings(url=faults.url)))
+    assert "AWS_ENDPOINT_URL_S3" in line and "cannot be reached" in line
+
+
+def test_a_host_without_rclone(own, s3, tmp_path):
+    for name in ("docker", "sh", "true"):  # and nothing else
+        if found := shutil.which(name):
+            (tmp_path / name).symlink_to(found)
+    line = refused(own(**s3.settings(), PATH=str(tmp_path)))
+    assert "rclone" in line and "apt-get install rclone" in line
+
+
+def test_no_bucket_needs_no_rclone(own, tmp_path):
+    one = own(PATH=str(tmp_path)).start()
+    assert one.request("GET", "/health").status_code == 200
