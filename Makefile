@@ -1,6 +1,6 @@
 # Thin on purpose: every target calls one script. `make` alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help run setup build image test test-unit test-integration sim fuzz bench asan tsan types \
+.PHONY: help run setup build image test test-unit test-integration sim fuzz faults bench asan tsan types \
         format format-check lint check-includes ci clean
 
 help: ## this list
@@ -32,6 +32,9 @@ sim: ## the simulation; MATRX_SIM_SEED=N make sim repeats one run
 
 fuzz: ## every fuzz target for 10 s; one: tools/fuzz.sh fuzz_NAME 300
 	@tools/fuzz.sh short
+
+faults: ## long tests of homes: a store that fails, processes that are killed, hostile programs
+	@tools/test-integration.sh -m faults
 
 bench: ## the benchmarks, on the release build
 	@test -x tests/bench/run.sh || { echo "matrx: there are no benchmarks yet: add tests/bench/run.sh." >&2; exit 1; }

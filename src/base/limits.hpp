@@ -108,6 +108,7 @@ inline constexpr std::size_t kManifestBytesMax = 256 * 1024 * 1024;  // about a 
 inline constexpr std::size_t kRcloneConnectionsMax = 16;
 inline constexpr auto kRcloneStartDeadline = 10s;
 inline constexpr auto kRcloneStartPause = 500ms;   // between two starts
+inline constexpr auto kObjectReachDeadline = 20s;  // is it there at all?
 inline constexpr auto kObjectCallDeadline = 60s;   // one small call
 inline constexpr auto kObjectListDeadline = 5min;  // a listing; a million objects take under 1 min
 inline constexpr auto kObjectBatchDeadline = 20min;  // one batch of staged files, a whole home down

@@ -115,7 +115,7 @@ class Planner {
       node.uid = local.uid;
       node.gid = local.gid;
     }
-    if (node.kind == NodeKind::folder) node.modified_ns = local.modified_ns;
+    if (node.kind != NodeKind::file) node.modified_ns = local.modified_ns;
     plan_.result[path] = node;
   }
 

@@ -159,19 +159,21 @@ Task<Result<SyncReport>> HomeSync::up(Sandbox row, bool at_rest) {
     co_return report;
   }
   CO_TRY(remote, co_await read_remote(row.user_id));
-  // Ours, from a sync that did not come to its end: as far as one can tell from the outside.
+  // Ours, from syncs that did not come to their end: objects that no manifest knows, at paths that
+  // were being sent. Another sandbox's in the same state is still in that sandbox's home.
   for (const auto& [path, sent] : journal) {
     const auto there = remote.find(path);
     if (there == remote.end() || !there->second.writer.empty()) continue;
-    if (there->second.size_bytes != sent.size_bytes) continue;
-    const std::string tag = there->second.tag;
-    there->second = sent;
-    there->second.tag = tag;
+    if (there->second.size_bytes == sent.size_bytes) {
+      const std::string tag = there->second.tag;
+      there->second = sent;
+      there->second.tag = tag;
+    }
     there->second.writer = row.id.text();
   }
   auto wanted =
       co_await plan(std::move(base), std::move(scan.tree), std::move(remote), row.id.text());
-  CO_CHECK(co_await send(row, wanted, report, at_rest));
+  CO_CHECK(co_await send(row, wanted, std::move(journal), report, at_rest));
   if (at_rest) CO_CHECK(co_await verify(row, wanted));
   CO_CHECK(co_await storage_.write_manifest(row.user_id, std::move(wanted.result)));
   CO_CHECK(co_await homes_.write_base(row.id, std::move(wanted.next_base)));
@@ -190,13 +192,13 @@ Task<UploadPlan> HomeSync::plan(HomeTree base, HomeTree local, HomeTree remote,
 
 // What is lost by a crash in the middle of this is nothing: others' versions are set aside first,
 // and what was removed here goes last, since a file that was renamed is also one that was removed.
-Task<Result<void>> HomeSync::send(const Sandbox& row, UploadPlan& plan, SyncReport& report,
-                                  bool at_rest) {
+Task<Result<void>> HomeSync::send(const Sandbox& row, UploadPlan& plan, HomeTree journal,
+                                  SyncReport& report, bool at_rest) {
   const StoragePlace place = hot(row.user_id);
   if (plan.changes_objects()) {
-    HomeTree sent;
-    for (const auto& path : plan.put) sent.emplace(path, plan.result.at(path));
-    CO_CHECK(co_await homes_.write_journal(row.id, std::move(sent)));
+    // With what earlier tries may have sent: it is forgotten when a sync comes to its end.
+    for (const auto& path : plan.put) journal.insert_or_assign(path, plan.result.at(path));
+    CO_CHECK(co_await homes_.write_journal(row.id, std::move(journal)));
   }
   for (const auto& [from, to] : plan.set_aside) {
     auto copied = co_await storage_.copy(place, from, to);

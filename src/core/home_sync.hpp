@@ -81,7 +81,8 @@ class HomeSync {
   Task<Result<std::int64_t>> remove_unused(std::string user_id, std::vector<Tier> tiers);
   static Task<bool> wait_until_over(std::shared_ptr<Saving> saving);
   Task<Result<HomeTree>> read_remote(std::string user_id);
-  Task<Result<void>> send(const Sandbox& row, UploadPlan& plan, SyncReport& report, bool at_rest);
+  Task<Result<void>> send(const Sandbox& row, UploadPlan& plan, HomeTree journal,
+                          SyncReport& report, bool at_rest);
   Task<Result<void>> verify(const Sandbox& row, const UploadPlan& plan);
   Task<UploadPlan> plan(HomeTree base, HomeTree local, HomeTree remote, std::string sandbox_id);
   Task<void> save_in_background(Sandbox row, std::shared_ptr<Saving> saving);

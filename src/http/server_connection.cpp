@@ -54,6 +54,8 @@ class ServerConnection::Body : public BodyReader {
         broken_ = true;
         co_return fail(Code::invalid, "The connection ended before the body did.");
       }
+      // Of the sender, not of the handler: that may take its time with what it has.
+      connection_.deadline_ = SteadyTime::max();
     }
   }
 

@@ -132,17 +132,7 @@ def keeper(s3):
     one.close()
 
 
-UNSEEN = {
-    "a link made anew": "plan_upload keeps a link's old time where its target is the same",
-    "a file in the place of another of the same size and time":
-        "plan_upload compares size and time alone: the change is lost",
-    "a content with the old time": "plan_upload compares size and time alone: the change is lost",
-}
-
-
-@pytest.mark.parametrize("what", [
-    pytest.param(what, marks=[pytest.mark.xfail(strict=True, reason=UNSEEN[what])]
-                 if what in UNSEEN else []) for what in CHANGES])
+@pytest.mark.parametrize("what", list(CHANGES))
 def test_a_change_is_seen(keeper, what):
     """Each in a sandbox that has found the home as the one before has left it."""
     user = "user-" + "-".join(what.split())
@@ -159,8 +149,6 @@ def test_a_change_is_seen(keeper, what):
         keeper.destroy(sandbox_id)
 
 
-@pytest.mark.xfail(strict=True, reason="a link with a new time is never in the base: each "
-                                       "checkpoint lists the store and writes the manifest")
 def test_a_home_at_rest_is_not_sent_for_ever(own, s3, faults):
     """Whatever is in it: once it is in the storage, a checkpoint does not ask the store again."""
     one = own(**s3.settings(url=faults.url), MATRX_HOT_SYNC_INTERVAL_SECONDS="1").start()

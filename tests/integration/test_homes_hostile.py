@@ -5,7 +5,7 @@ import pathlib
 import pytest
 from orchestrator import Orchestrator, wait_for
 
-pytestmark = pytest.mark.integration
+pytestmark = pytest.mark.faults
 SETTINGS = {"MATRX_HOT_SYNC_INTERVAL_SECONDS": "1", "MATRX_SHUTDOWN_TIMEOUT_SECONDS": "5",
             "MATRX_HOT_SIZE_LIMIT": "200m"}
 MEMORY_KB_MAX = 300 * 1024

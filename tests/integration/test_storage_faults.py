@@ -9,7 +9,7 @@ import pytest
 from home_changes import contents, create_in_trouble, difference, wait_until_saved
 from orchestrator import wait_for
 
-pytestmark = pytest.mark.integration
+pytestmark = pytest.mark.faults
 ROUNDS = int(os.environ.get("MATRX_FAULT_ROUNDS", "25"))
 SETTINGS = {"MATRX_HOT_SYNC_INTERVAL_SECONDS": "1", "MATRX_SHUTDOWN_TIMEOUT_SECONDS": "10"}
 

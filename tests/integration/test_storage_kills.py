@@ -11,7 +11,7 @@ from home_changes import contents, create_in_trouble, difference, wait_until_sav
 from orchestrator import wait_for
 from test_storage_faults import SETTINGS, check_bucket
 
-pytestmark = pytest.mark.integration
+pytestmark = pytest.mark.faults
 ROUNDS = int(os.environ.get("MATRX_FAULT_ROUNDS", "25")) // 2
 
 

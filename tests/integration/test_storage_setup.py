@@ -37,8 +37,6 @@ def test_a_key_that_may_nothing(own, s3, faults):
     assert "MATRX_S3_BUCKET" in line and "s3:ListBucket" in line
 
 
-@pytest.mark.xfail(strict=True, reason="the start waits for minutes: kObjectListDeadline, "
-                                       "rclone's own timeout")
 def test_a_server_that_never_answers(own, s3, faults):
     faults.stall()
     line = refused(own(**s3.settings(url=faults.url)))

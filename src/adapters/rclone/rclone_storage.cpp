@@ -118,7 +118,7 @@ Task<Result<void>> RcloneStorage::reach_bucket() {
   const auto top = co_await daemon_.call(
       "operations/list",
       {{"fs", remote(bucket_)}, {"remote", ""}, {"opt", json::object{{"dirsOnly", true}}}},
-      kObjectListDeadline);
+      kObjectReachDeadline);
   if (top) co_return Result<void>();
   const std::string& why = top.error().internal;
   if (top.error().code == Code::not_found) {
