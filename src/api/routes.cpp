@@ -12,6 +12,7 @@ std::vector<Route> make_routes(const Schemas& schemas) {
   const AnswerDoc ended{410, "It has ended; the text names its status and stop reason", {}};
   const AnswerDoc not_ready{409, "Not in a state for this", {}};
   const AnswerDoc unavailable{503, "The container engine or the registry cannot be reached", {}};
+  const json::object text = {{"type", "string"}};
   const std::size_t json = kJsonBodyBytesMax;
 
   return {
@@ -38,7 +39,7 @@ std::vector<Route> make_routes(const Schemas& schemas) {
        .pattern = "/metrics",
        .handler = &Api::metrics,
        .summary = "Counters for Prometheus",
-       .answers = {{200, "Text format 0.0.4", {}, "text/plain"}}},
+       .answers = {{200, "Text format 0.0.4", text, "text/plain"}}},
       {.method = Method::get,
        .pattern = "/openapi.json",
        .handler = &Api::openapi_document,
@@ -167,7 +168,7 @@ std::vector<Route> make_routes(const Schemas& schemas) {
        .handler = &Api::storage_content,
        .summary = "The bytes of a file",
        .query = {{"path", "string", "Of the file, below the tier"}},
-       .answers = {{200, "The bytes", {}, "application/octet-stream"},
+       .answers = {{200, "The bytes", text, "application/octet-stream"},
                    {400, "A path that leads out", {}},
                    {404, "No such file", {}},
                    unavailable}},

@@ -119,4 +119,4 @@ def test_docker_down(own):
     ready = alone.request("GET", "/health/ready", key=None)
     assert ready.status_code == 503
     states = {one["name"]: one["status"] for one in ready.json()["dependencies"]}
-    assert states == {"docker": "unavailable", "store": "ok"}
+    assert states == {"docker": "unavailable", "store": "ok", "storage": "ok"}

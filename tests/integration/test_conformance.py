@@ -35,7 +35,8 @@ class Checked:
             (kind, body), = content.items()
             assert answer.headers["content-type"].startswith(kind)
             schema = {**body["schema"], "components": self.document["components"]}
-            jsonschema.Draft202012Validator(schema).validate(answer.json())
+            jsonschema.Draft202012Validator(schema).validate(
+                answer.json() if kind == "application/json" else answer.text)
         self.seen.add((method, pattern, status))
         return answer
 
@@ -79,6 +80,21 @@ def test_a_whole_life_is_as_documented(own):
     api.send("POST", "/sandboxes", 413, content=b" " * (2 << 20))
     api.send("GET", "/sandboxes", 401, key=None)
     api.send("GET", "/sandboxes", 403, key="wrong")
+    api.send("GET", "/metrics", 200)
+    storage = "/users/u/storage"
+    api.send("GET", storage, 200)
+    api.send("GET", f"{storage}/hot/files", 200)
+    api.send("GET", f"{storage}/hot/files?path=none", 404)
+    api.send("GET", f"{storage}/warm/files", 404)
+    kept = api.send("POST", "/sandboxes", 201, json={"user_id": "w"}).json()["sandbox_id"]
+    one.run(kept, "echo text >file; ln -s file link")
+    api.send("DELETE", "/users/w/storage", 409)
+    one.destroy(kept)
+    api.send("GET", "/users/w/storage/hot/files", 200)
+    api.send("GET", "/users/w/storage/hot/content?path=file", 200)
+    api.send("GET", "/users/w/storage/hot/content?path=../file", 400)
+    api.send("DELETE", "/users/w/storage?tier=warm", 422)
+    api.send("DELETE", "/users/w/storage", 200)
     # Nothing in the document has been left out, but the endless answer (see test_live_feed).
     documented = {(method.upper(), pattern) for pattern, item in api.document["paths"].items()
                   for method in item}

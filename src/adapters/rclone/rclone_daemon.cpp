@@ -245,7 +245,10 @@ Task<Result<json::object>> Daemon::call(std::string name, json::object parameter
                               .target = "/" + name,
                               .headers = {},
                               .body = json::serialize(parameters),
-                              .deadline = deadline};
+                              .deadline = deadline,
+                              // rclone closes a kept connection now and then; each of these may
+                              // be asked again, but a mount that is there already is an error.
+                              .idempotent = name != "mount/mount"};
   CO_TRY(response, co_await send(std::move(request)));
   if (response.status != 200) {
     Error error = to_error(response);
@@ -267,7 +270,8 @@ Task<Result<std::string>> Daemon::read(std::string bucket_and_key, std::int64_t 
                 percent_encoded(bucket_and_key.substr(slash)),
       .headers = {},
       .body = {},
-      .deadline = deadline};
+      .deadline = deadline,
+      .idempotent = true};
   const auto last = offset + static_cast<std::int64_t>(bytes_max) - 1;
   request.headers.add("Range", fmt::format("bytes={}-{}", offset, last));
   CO_TRY(response, co_await send(std::move(request)));
