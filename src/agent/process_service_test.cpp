@@ -91,7 +91,7 @@ TEST_F(ProcessServiceTest, RefusesWithAClosingMessage) {
 
 TEST_F(ProcessServiceTest, ADeadlineEndsStreamAndProcess) {
   http::Headers headers;
-  headers.add("Connect-Timeout-Ms", "300");
+  headers.add("Connect-Timeout-Ms", "1500");
   const auto messages = stream(
       "Start", R"({"process":{"cmd":"sh","args":["-c","sleep 1000; : )" + marker_ + R"("]}})",
       headers);

@@ -142,14 +142,12 @@ TEST_F(Bounds, ACreateThatWaitsForOthersCanBeEnded) {
   OrchestratorLife& life = begin_life(kSimInstallation);
   world_.faults.agent_never_ready = 1;
   constexpr int kCreates = 3 * static_cast<int>(kDockerCreatesAtOnceMax);
-  for (int i = 0; i < kCreates; ++i) {
-    auto create = [&]() -> Task<void> {
-      CreateSpec spec;
-      spec.user_id = "user";
-      EXPECT_FALSE(co_await life.core().create(std::move(spec), {"test"}));
-    };
-    life.spawn(create());
-  }
+  auto create = [&]() -> Task<void> {
+    CreateSpec spec;
+    spec.user_id = "user";
+    EXPECT_FALSE(co_await life.core().create(std::move(spec), {"test"}));
+  };
+  for (int i = 0; i < kCreates; ++i) life.spawn(create());
   life.run_for(seconds(2));
   std::vector<SandboxId> waiting;
   for (const Sandbox& row : run_task(world_.rows.list({})).value().sandboxes) {
