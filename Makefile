@@ -1,7 +1,7 @@
 # Thin on purpose: every target calls one script. `make` alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help run setup build image test test-unit test-integration sim fuzz faults bench asan tsan types \
-        format format-check lint check-includes ci clean
+.PHONY: help run setup build image package try-deploy try-compose test test-unit test-integration \
+        test-browser sim fuzz faults bench asan tsan coverage types format format-check lint check-includes ci clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,6 +18,15 @@ build: ## compile for development (build/dev)
 image: ## build the sandbox image if its inputs changed
 	@tools/build-image.sh
 
+package: ## a .deb and a .tar.gz in build/package, from the release build
+	@tools/package.sh
+
+try-deploy: ## deploy.sh and the .deb on clean Debians 12 and 13 with systemd, over SSH (long)
+	@tools/try-deploy.sh
+
+try-compose: ## deploy/compose with images built here, and the lifecycle tests against it
+	@tools/try-compose.sh
+
 test: ## all tests; the last line is the total
 	@tools/test.sh
 
@@ -27,6 +36,9 @@ test-unit: ## unit, contract and simulation tests: no Docker, no network
 test-integration: ## integration tests on real Docker
 	@tools/test-integration.sh
 
+test-browser: ## the dashboard in Debian's Chromium, on real Docker
+	@tools/test-browser.sh
+
 sim: ## the simulation; MATRX_SIM_SEED=N make sim repeats one run
 	@tools/test.sh sim
 
@@ -34,7 +46,7 @@ fuzz: ## every fuzz target for 10 s; one: tools/fuzz.sh fuzz_NAME 300
 	@tools/fuzz.sh short
 
 faults: ## long tests of homes: a store that fails, processes that are killed, hostile programs
-	@tools/test-integration.sh -m faults
+	@MATRX_TEST_WORKERS=0 tools/test-integration.sh -m faults
 
 bench: ## the benchmarks, on the release build
 	@test -x tests/bench/run.sh || { echo "matrx: there are no benchmarks yet: add tests/bench/run.sh." >&2; exit 1; }
@@ -45,6 +57,9 @@ asan: ## tests under the address and undefined-behaviour sanitizers
 
 tsan: ## tests under the thread sanitizer
 	@tools/test.sh tsan
+
+coverage: ## which lines and branches of src/ the unit, contract and simulation tests run; a table
+	@tools/coverage.sh
 
 types: ## TypeScript types of the Postgres tables, from migrations/
 	@tools/with-postgres.sh tools/make_types.py

@@ -1,11 +1,14 @@
 # Tests that are not of one layer: the simulation and the contract suites.
 add_library(matrx_fakes STATIC ${CMAKE_SOURCE_DIR}/tests/fakes/sim_context.cpp
   ${CMAKE_SOURCE_DIR}/tests/fakes/sim_world.cpp
-  ${CMAKE_SOURCE_DIR}/tests/fakes/sim_homes.cpp)
+  ${CMAKE_SOURCE_DIR}/tests/fakes/sim_homes.cpp
+  ${CMAKE_SOURCE_DIR}/tests/fakes/sim_machine.cpp)
 target_link_libraries(matrx_fakes PUBLIC matrx_testing matrx_core matrx_adapters_memory)
+target_compile_options(matrx_fakes PRIVATE $<$<CONFIG:Debug>:-O1>)
 
 file(GLOB sim_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/sim/*.cpp)
 test_program(sim_test sim SOURCES ${sim_sources} LIBS matrx_fakes)
+target_compile_options(sim_test PRIVATE $<$<CONFIG:Debug>:-O1>)
 
 test_program(store_contract_test contract
   SOURCES ${CMAKE_SOURCE_DIR}/tests/contract/store_contract_test.cpp
@@ -13,6 +16,13 @@ test_program(store_contract_test contract
   FILTER "-*Postgres*")
 # Those of Postgres all on one server, which is started for them.
 test_on_postgres(store_contract_test "*Postgres*")
+
+test_program(sqlite_upgrade_test contract
+  SOURCES ${CMAKE_SOURCE_DIR}/tests/contract/sqlite_upgrade_test.cpp
+  LIBS matrx_adapters_sqlite)
+target_compile_definitions(sqlite_upgrade_test PRIVATE
+  MATRX_SQLITE_MIGRATIONS_FOLDER="${CMAKE_SOURCE_DIR}/migrations/sqlite"
+  MATRX_FIRST_SCHEMA="${CMAKE_SOURCE_DIR}/tests/contract/schemas/sqlite_first.sql")
 
 test_program(guest_contract_test contract
   SOURCES ${CMAKE_SOURCE_DIR}/tests/contract/guest_contract_test.cpp

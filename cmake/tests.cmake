@@ -33,8 +33,9 @@ function(test_on_s3 name filter)
   set_tests_properties(${name}_s3 PROPERTIES LABELS docker TIMEOUT 300)
 endfunction()
 
-foreach(folder base async model wire http core api agent adapters/homes adapters/sqlite
-        adapters/postgres adapters/rclone adapters/docker adapters/guest apps/orchestrator)
+foreach(folder base async model wire http core api ssh agent adapters/homes adapters/sqlite
+        adapters/postgres adapters/mounts adapters/mount_s3 adapters/rclone adapters/docker
+        adapters/guest apps/orchestrator)
   string(REPLACE "/" "_" name ${folder})
   file(GLOB tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${folder}/*_test.cpp)
   test_program(${name}_test unit SOURCES ${tests} LIBS matrx_${name})

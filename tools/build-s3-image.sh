@@ -19,8 +19,6 @@ case "${1:-}" in
   *) fail "unknown option $1: use --force or nothing." ;;
 esac
 
-image_label() { "${ENGINE[@]}" image inspect -f "{{index .Config.Labels \"$2\"}}" "$1" 2>/dev/null || true; }
-
 # Without recommendations: they would bring the cluster's manager and dashboard, which one gateway does not need.
 make_base() {
   local tar include

@@ -27,8 +27,21 @@ HARMLESS = {"test", ""}
 VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)(?::-([^}]*))?\}")
 
 
+# SOURCE:TARGET:OPTION, where a variable's default also has a colon.
+SHORT = re.compile(r"((?:[^:$]|\$\{[^}]*\})+):((?:[^:$]|\$\{[^}]*\})+)(?::([a-z]+))?")
+
+
+def mount(written):
+    """A mount in the long form; None where the short form is none that we know."""
+    if isinstance(written, dict):
+        return written
+    found = SHORT.fullmatch(written)
+    return found and {"source": found[1], "target": found[2], "read_only": found[3] == "ro",
+                      "bind": {"propagation": found[3]}}
+
+
 def mounts(service, target):
-    return [m for m in service.get("volumes", []) if isinstance(m, dict) and m["target"] == target]
+    return [m for m in map(mount, service.get("volumes", [])) if m and m["target"] == target]
 
 
 def check_service(name, service):
@@ -48,8 +61,8 @@ def check_service(name, service):
         yield f"{name}: it shares a namespace with the host"
     if name not in ORCHESTRATORS and mounts(service, SOCKET):
         yield f"{name}: it has the Docker socket"
-    if any(isinstance(m, str) for m in service.get("volumes", [])):
-        yield f"{name}: a mount in the short form, which the other checks cannot read"
+    if not all(map(mount, service.get("volumes", []))):
+        yield f"{name}: a mount that the other checks cannot read"
 
 
 def check_orchestrator(name, service):
@@ -157,10 +170,14 @@ def self_test():
     broken("shares a namespace", lambda s: s["production"].update(network_mode="host"))
     broken("s3: it has the Docker socket",
            lambda s: s["s3"]["volumes"].append({"target": SOCKET, "source": SOCKET}))
-    broken("short form", lambda s: s["s3"]["volumes"].append("/:/host"))
+    broken("cannot read", lambda s: s["s3"]["volumes"].append("/host"))
+    broken("s3: it has the Docker socket", lambda s: s["s3"]["volumes"].append(f"{SOCKET}:{SOCKET}:ro"))
+    broken("not mounted read-only",
+           lambda s: s["production"]["volumes"].__setitem__(0, f"{SOCKET}:{SOCKET}:rw"))
     broken("not mounted read-only", lambda s: mounts(s["production"], SOCKET)[0].pop("read_only"))
-    broken("not the same path", lambda s: s["orchestrator"]["volumes"][1].update(source="/x"))
-    broken("do not appear on the host", lambda s: s["orchestrator"]["volumes"][1].pop("bind"))
+    broken("not the same path", lambda s: s["orchestrator"]["volumes"].__setitem__(1, "/x:/y:rshared"))
+    broken("do not appear on the host", lambda s: s["orchestrator"]["volumes"].__setitem__(
+               1, s["orchestrator"]["volumes"][1].removesuffix(":rshared")))
     broken("/dev/fuse", lambda s: s["production"].pop("devices"))
     broken("MATRX_SANDBOX_IMAGE is missing",
            lambda s: s["production"]["environment"].pop("MATRX_SANDBOX_IMAGE"))

@@ -21,8 +21,14 @@ fuzz_one() {
     -artifact_prefix="$work/" "${corpora[@]}"
 }
 
-if [ "$mode" = --one ]; then # a step of the list below
-  fuzz_one "$2" "$3"
+if [ "$mode" = --one ]; then # a child of the xargs below: as many run at a time as there are processors
+  name=$(basename "$2") log=$LOGS/fuzz-$(basename "$2").log
+  fuzz_one "$2" "$3" >"$log" 2>&1 || {
+    say "$name FAILED"
+    tail -n 40 "$log" | sed 's/^/    /'
+    exit 1
+  }
+  say "$name: $(grep -oE 'number_of_executed_units: *[0-9]+' "$log" | grep -oE '[0-9]+$') runs in $3 s"
   exit
 fi
 
@@ -40,9 +46,7 @@ else
   [ -x "${targets[0]}" ] || fail "there is no fuzz target $mode: look in build/asan/bin/fuzz_*."
 fi
 
-steps "${#targets[@]}"
-failed=0
-for target in "${targets[@]}"; do
-  step "$(basename "$target"), $seconds s" tools/fuzz.sh --one "$target" "$seconds" || failed=$((failed + 1))
-done
-[ "$failed" -eq 0 ] || fail "$failed of ${#targets[@]} fuzz targets found something: the inputs are in build/fuzz."
+mkdir -p "$LOGS"
+say "${#targets[@]} fuzz targets, $seconds s each"
+printf '%s\0' "${targets[@]}" | xargs -0 -P "$(nproc)" -I '{}' tools/fuzz.sh --one '{}' "$seconds" ||
+  fail "the fuzz targets above found something: the inputs are in build/fuzz, the reports in build/logs."

@@ -13,7 +13,7 @@ from pathlib import Path
 
 # Folder of src/ → the folders it may include from, besides itself. An adapter is "adapters/<name>" and may never
 # include another adapter. Unit tests (*_test.cpp) may include anything.
-EVERYTHING = {"base", "async", "model", "wire", "ports", "core", "http", "api", "adapters", "agent", "apps"}
+EVERYTHING = {"base", "async", "model", "wire", "ports", "core", "http", "api", "ssh", "adapters", "agent", "apps"}
 ALLOWED = {
     "base": set(),
     "async": {"base"},
@@ -23,6 +23,7 @@ ALLOWED = {
     "core": {"base", "async", "model", "ports"},
     "http": {"base", "async"},
     "api": {"base", "async", "model", "ports", "core", "http", "wire"},
+    "ssh": {"base", "async", "model", "ports", "core", "wire"},
     "adapters": {"base", "async", "model", "ports", "wire", "http"},
     "agent": {"base", "async", "model", "http", "wire"},
     "apps": EVERYTHING,
@@ -33,7 +34,8 @@ ONLY_IN = {
     "boost/beast": {"src/http"},  # 9 to 20 s of compile time for each file that includes it
     "sqlite3.h": {"src/adapters/sqlite"},
     "libpq-fe.h": {"src/adapters/postgres"},
-    "openssl/": {"src/http", "src/api", "src/adapters/rclone"},
+    "openssl/": {"src/http", "src/api", "src/ssh", "src/adapters/rclone"},
+    "libssh/": {"src/ssh"},
     "boost/asio/ssl": {"src/http"},
 }
 
@@ -126,8 +128,10 @@ def self_test() -> int:
         ("src/core/i.cpp", '#include "tests/fakes/clock.hpp"', "from tests"),
         ("src/api/j.cpp", "#include <boost/beast/http.hpp>", "belongs in src/http only"),
         ("src/core/k_test.cpp", "#include <sqlite3.h>", "belongs in src/adapters/sqlite only"),
-        ("tests/sim/l.cpp", "#include <openssl/evp.h>", "belongs in src/adapters/rclone and src/api and src/http only"),
+        ("tests/sim/l.cpp", "#include <openssl/evp.h>", "src/api and src/http and src/ssh only"),
         ("src/wire/m.cpp", "#include <libpq-fe.h>", "belongs in src/adapters/postgres only"),
+        ("src/ssh/n.cpp", '#include "api/api.hpp"', "ssh may include"),
+        ("src/api/o.cpp", "#include <libssh/libssh.h>", "belongs in src/ssh only"),
         ("src/core/ok_test.cpp", '#include "adapters/memory/store.hpp"', None),
         ("src/core/ok.cpp", '#include "ports/store.hpp"', None),
         ("src/core/ok2.cpp", '#include "lifecycle.hpp"', None),

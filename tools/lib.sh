@@ -37,6 +37,16 @@ use_engine() {
     fail "no Docker engine answers: run 'make setup', which installs and starts one."
 }
 
+# image_label IMAGE LABEL: its value; nothing where there is no such image. After use_engine.
+image_label() { "${ENGINE[@]}" image inspect -f "{{index .Config.Labels \"$2\"}}" "$1" 2>/dev/null || true; }
+
+# own_capabilities: the names of the capabilities that processes of this machine may have; capsh (libcap2-bin) knows
+# them. Docker 20.10 does not know the newest three.
+own_capabilities() {
+  capsh --decode="$(awk '/CapBnd/ { print $2 }' /proc/self/status)" | cut -d= -f2 | tr , '\n' |
+    tr '[:lower:]' '[:upper:]' | grep -vE '^CAP_(PERFMON|BPF|CHECKPOINT_RESTORE)$'
+}
+
 # steps N: how many steps follow, for the "[2/6]" in front of each.
 steps() { STEP=0 STEPS=$1; }
 

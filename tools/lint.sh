@@ -6,6 +6,7 @@
 source "$(dirname "$0")/lib.sh"
 
 CACHE=build/lint-cache
+DATABASE=build/lint
 
 # One file: a child of the xargs below, so that several run at a time.
 if [ "${1:-}" = --one ]; then
@@ -13,7 +14,7 @@ if [ "${1:-}" = --one ]; then
   key=$({ echo "$LINT_COMMON_HASH $file" && cat "$file"; } | sha256sum | cut -c1-32)
   [ ! -e "$CACHE/$key" ] || exit 0
   started=$SECONDS
-  if output=$(clang-tidy-19 -p build/dev --quiet "$file" 2>&1); then
+  if output=$(clang-tidy-19 -p "$DATABASE" --quiet "$file" 2>&1); then
     touch "$CACHE/$key"
     say "[$position] $file ($((SECONDS - started)) s)"
     exit 0
@@ -25,7 +26,11 @@ fi
 
 # The build makes compile_commands.json and the generated sources.
 build_preset dev >/dev/null || fail "the dev build failed: run 'make build' to see why."
-mkdir -p "$CACHE"
+mkdir -p "$CACHE" "$DATABASE"
+# Without the precompiled headers: clang-tidy is nearly twice as fast then, and a missing include is an error.
+sed -E 's/ -Winvalid-pch( -Xclang [^ ]+){4}//' build/dev/compile_commands.json >"$DATABASE/compile_commands.json"
+! grep -q include-pch "$DATABASE/compile_commands.json" ||
+  fail "the flags of the precompiled headers have changed: see $0."
 find "$CACHE" -type f -mtime +30 -delete
 
 files=("$@")

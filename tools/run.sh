@@ -31,7 +31,7 @@ show_hints_when_ready() {
   [ -z "${MATRX_API_KEY:-}" ] || key=" -H \"${MATRX_API_KEY_HEADER:-X-API-Key}: \${MATRX_API_KEY%%,*}\""
   cat <<EOF
 
-Matrx Sandbox is ready: $url   (API: $url/docs, stop: Ctrl-C)
+Matrx Sandbox is ready: $url/dashboard   (API: $url/docs, stop: Ctrl-C)
 Try it in another terminal:
 
   # create: prints the id

@@ -3,6 +3,7 @@
 # Safe to run again: it does nothing when nothing is missing.
 #   tools/setup.sh            build and run
 #   tools/setup.sh --tests    the same and what the tests and checks need
+#   tools/setup.sh --browser  the same and a browser
 #   MATRX_SKIP_DOCKER=1       leave Docker alone, and the image of the tests' S3 server
 source "$(dirname "$0")/lib.sh"
 
@@ -16,18 +17,21 @@ if grep -qs '^VERSION_CODENAME=bookworm' /etc/os-release; then boost=1.81; fi
 packages=(
   clang-19 lld-19 cmake ninja-build ccache
   "libboost$boost-dev" "libboost-json$boost-dev" "libboost-url$boost-dev"
-  libsqlite3-dev libpq-dev libssl-dev libfmt-dev zlib1g-dev
+  libsqlite3-dev libpq-dev libssl-dev libssh-dev libfmt-dev zlib1g-dev
   mmdebstrap curl ca-certificates procps python3 git rclone fuse3
 )
+# The dashboard is built with Node.js 18 or newer; one that is there already may come from elsewhere than Debian.
+command -v npm >/dev/null || packages+=(nodejs npm)
 test_packages=(
   libgtest-dev libgmock-dev libclang-rt-19-dev clang-tidy-19 clang-format-19 llvm-19
-  postgresql pgbouncer shellcheck wrk python3-pytest python3-httpx python3-jsonschema
-  python3-boto3 python3-yaml bubblewrap
+  postgresql pgbouncer shellcheck wrk python3-pytest python3-pytest-xdist python3-httpx python3-jsonschema
+  python3-boto3 python3-yaml python3-websockets bubblewrap dpkg-dev xz-utils openssh-client iproute2
 )
 case "${1:-}" in
   '') ;;
   --tests) packages+=("${test_packages[@]}") ;;
-  *) fail "unknown option $1: use --tests or nothing." ;;
+  --browser) packages+=("${test_packages[@]}" chromium fonts-dejavu) ;;
+  *) fail "unknown option $1: use --tests, --browser or nothing." ;;
 esac
 
 # install_missing PACKAGE…: asks dpkg first, which takes milliseconds where apt takes seconds.

@@ -67,13 +67,6 @@ fi
 
 # ---- the part that runs here ----
 
-# The names of the capabilities that processes of this machine may have; capsh (libcap2-bin) knows them. Docker 20.10
-# does not know the newest three.
-own_capabilities() {
-  capsh --decode="$(awk '/CapBnd/ { print $2 }' /proc/self/status)" | cut -d= -f2 | tr , '\n' |
-    tr '[:lower:]' '[:upper:]' | grep -vE '^CAP_(PERFMON|BPF|CHECKPOINT_RESTORE)$'
-}
-
 suite=${1:-}
 user=root
 test=no
@@ -99,12 +92,19 @@ fi
 # What a Docker Engine inside a container needs: all capabilities that this machine has itself (--privileged would also
 # ask for those that it lacks), the control groups, and /var/lib/docker on a volume.
 mapfile -t capabilities < <(own_capabilities)
+devices=()
+[ ! -e /dev/fuse ] || devices=(--device /dev/fuse) # for large files
 "${ENGINE[@]}" run -d --init --name "$name" --hostname "$name" "${capabilities[@]/#/--cap-add=}" \
   --security-opt seccomp=unconfined --security-opt apparmor=unconfined --security-opt systempaths=unconfined \
-  --device-cgroup-rule 'a *:* rwm' --cgroupns host -v /sys/fs/cgroup:/sys/fs/cgroup \
+  "${devices[@]}" --device-cgroup-rule 'a *:* rwm' --cgroupns host -v /sys/fs/cgroup:/sys/fs/cgroup \
   -v /var/lib/docker -v /var/lib/matrx -v "$ROOT:/src:ro" "$image" sleep infinity >/dev/null
 if [ "$user" != root ]; then
   "${ENGINE[@]}" exec "$name" sh -c \
     'useradd -m -s /bin/bash dev && echo "dev ALL=(ALL) NOPASSWD:ALL" >/etc/sudoers.d/dev'
+fi
+# A network with certificate authorities of its own: every machine in it knows them, and so does this one.
+if [ -n "$(ls /usr/local/share/ca-certificates 2>/dev/null)" ]; then
+  "${ENGINE[@]}" cp /usr/local/share/ca-certificates/. "$name:/usr/local/share/ca-certificates/"
+  "${ENGINE[@]}" exec "$name" update-ca-certificates >/dev/null
 fi
 exec "${ENGINE[@]}" exec -u "$user" "$name" bash /src/tools/try-fresh.sh --inside "$user" "$test"

@@ -49,6 +49,7 @@ class Agent {
   SandboxSettings sandbox_;
   Users users_;
   Trees trees_;
+  Shell shell_;
   Exec exec_;
   Processes processes_;
   ProcessService process_service_;

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "agent/descriptor.hpp"
 #include "agent/file_error.hpp"
+#include "base/descriptor.hpp"
 #include "wire/tar.hpp"
 
 namespace matrx::agent {

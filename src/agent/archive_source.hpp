@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "agent/descriptor.hpp"
 #include "agent/file_error.hpp"
+#include "base/descriptor.hpp"
 
 namespace matrx::agent {
 

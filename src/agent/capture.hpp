@@ -4,8 +4,8 @@
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <string>
 
-#include "agent/descriptor.hpp"
 #include "async/task.hpp"
+#include "base/descriptor.hpp"
 
 namespace matrx::agent {
 

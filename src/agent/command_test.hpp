@@ -37,8 +37,10 @@ class CommandTest : public testing::Test {
     users_ = std::make_unique<Users>(home_.string());
     trees_ = std::make_unique<Trees>(context_.get_executor());
     settings_.environment = {{"PATH", "/usr/bin:/bin"}, {"OWN", "mine"}};
-    exec_ = std::make_unique<Exec>(context_.get_executor(), *trees_, *users_, settings_);
-    processes_ = std::make_unique<Processes>(context_.get_executor(), *trees_, *users_, settings_);
+    shell_ = std::make_unique<Shell>(settings_);
+    exec_ = std::make_unique<Exec>(context_.get_executor(), *trees_, *users_, settings_, *shell_);
+    processes_ =
+        std::make_unique<Processes>(context_.get_executor(), *trees_, *users_, settings_, *shell_);
     service_ = std::make_unique<ProcessService>(*processes_);
   }
   ~CommandTest() override {
@@ -143,6 +145,7 @@ class CommandTest : public testing::Test {
   SandboxSettings settings_;
   std::unique_ptr<Users> users_;
   std::unique_ptr<Trees> trees_;
+  std::unique_ptr<Shell> shell_;
   std::unique_ptr<Exec> exec_;
   std::unique_ptr<Processes> processes_;
   std::unique_ptr<ProcessService> service_;

@@ -5,8 +5,8 @@
 #include <optional>
 #include <string>
 
-#include "agent/descriptor.hpp"
 #include "agent/user_work.hpp"
+#include "base/descriptor.hpp"
 #include "http/message.hpp"
 
 namespace matrx::agent {

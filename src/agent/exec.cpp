@@ -1,8 +1,6 @@
 #include "agent/exec.hpp"
 
 #include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -12,42 +10,13 @@
 #include <boost/asio/write.hpp>
 
 #include "agent/capture.hpp"
-#include "agent/environment.hpp"
 #include "agent/limits.hpp"
 #include "base/limits.hpp"
-#include "base/text.hpp"
 
 namespace matrx::agent {
 namespace {
 
 constexpr auto kAsTuple = asio::as_tuple(asio::use_awaitable);
-
-// Writes the shell's last directory to descriptor 198 (a memfd), through /proc because dash knows
-// no descriptors above 9. ">|" overrides noclobber. A command that sets its own EXIT trap, or
-// replaces its shell by exec, leaves nothing: the cwd stays.
-constexpr std::string_view kCwdTrap =
-    "trap '{ command pwd >|/proc/$$/fd/198; } 2>/dev/null' EXIT\n";
-static_assert(kCwdFile == 198);
-
-Result<Descriptor> make_cwd_file() {
-  Descriptor file(::memfd_create("cwd", MFD_CLOEXEC));
-  // Any user's shell opens it anew.
-  if (!file || ::fchmod(file.get(), 0666) != 0) {
-    return fail(Code::exhausted, "A command cannot be started: no descriptor is free.");
-  }
-  return file;
-}
-
-// What the trap wrote; empty where it did not, or wrote something that is no path.
-std::string read_cwd(int file) {
-  std::string text(kCwdBytesMax + 1, '\0');
-  const ssize_t count = ::pread(file, text.data(), text.size(), 0);
-  if (count <= 0 || static_cast<std::size_t>(count) > kCwdBytesMax) return {};
-  text.resize(static_cast<std::size_t>(count));
-  if (text.ends_with('\n')) text.pop_back();
-  const bool is_path = text.starts_with('/') && text.find('\0') == std::string::npos;
-  return is_path && utf8_length(text) ? text : std::string();
-}
 
 int to_exit_code(int wait_status) {
   return WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : 128 + WTERMSIG(wait_status);
@@ -65,7 +34,7 @@ Task<Result<ExecOutcome>> Exec::run(ExecSpec spec) {
   auto found = users_.find(spec.user.empty() ? settings_.default_user : spec.user);
   if (!found) co_return fail(Code::invalid, found.error().message);
   const User& user = *found;
-  CO_TRY(command, make_command(spec, user));
+  CO_TRY(command, shell_.command(spec.command, spec.cwd, spec.env, user));
   CO_TRY(out, Pipe::make());
   CO_TRY(err, Pipe::make());
   command.standard_output = std::move(out.writing);
@@ -105,11 +74,8 @@ Task<Result<ExecOutcome>> Exec::run(ExecSpec spec) {
   outcome.stderr_truncated = stderr_capture.truncated();
   outcome.stdout_text = stdout_capture.take_text();
   outcome.stderr_text = stderr_capture.take_text();
-  outcome.cwd = read_cwd(cwd_file.get());
-  if (outcome.cwd.empty()) {
-    outcome.cwd = directories[static_cast<std::size_t>(tree->directory_index())];
-  }
-  last_cwd_ = outcome.cwd;
+  outcome.cwd =
+      shell_.note_end(cwd_file, directories[static_cast<std::size_t>(tree->directory_index())]);
   outcome.duration =
       std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now() - begun);
   co_return outcome;
@@ -124,25 +90,6 @@ Task<void> Exec::finish(const ExecSpec& spec, std::shared_ptr<Tree> tree, ExecOu
   }
   outcome.exit_code =
       outcome.timed_out ? kTimedOutExitCode : to_exit_code(tree->exit_status().value_or(SIGKILL));
-}
-
-Result<Command> Exec::make_command(const ExecSpec& spec, const User& user) const {
-  Command command;
-  TRY(cwd_file, make_cwd_file());
-  command.cwd_file = std::move(cwd_file);
-  command.programs = {"/bin/bash", "/usr/bin/bash", "/bin/sh"};
-  command.named_after_program = true;
-  command.arguments = {"sh", "-c", std::string(kCwdTrap) + spec.command};
-  command.environment = to_lines(login_environment(settings_.environment, user, spec.env));
-  command.user = user;
-  if (spec.cwd) {
-    command.directories = {resolve_directory(user, *spec.cwd)};
-  } else {
-    if (!last_cwd_.empty()) command.directories.push_back(last_cwd_);
-    command.directories.push_back(user.home);
-    command.directories.emplace_back("/");
-  }
-  return command;
 }
 
 }  // namespace matrx::agent

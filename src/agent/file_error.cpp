@@ -7,6 +7,7 @@
 #include "agent/connect_call.hpp"
 #include "base/text.hpp"
 #include "wire/connect_envelope.hpp"
+#include "wire/guest_messages.hpp"
 
 namespace matrx::agent {
 namespace {
@@ -85,7 +86,13 @@ std::unexpected<FileError> file_fail(int error, std::string_view path) {
 
 http::Response connect_error(const FileError& error) {
   const Row& row = row_of(error.kind);
-  return connect_error(row.connect_status, row.connect_code, error.message);
+  if (error.kind != Kind::no_space) {
+    return connect_error(row.connect_status, row.connect_code, error.message);
+  }
+  http::Response response = json_answer(
+      {{"code", row.connect_code}, {"message", error.message}, {"reason", guest::kNoSpaceReason}});
+  response.status = row.connect_status;
+  return response;
 }
 
 std::string end_envelope(const FileError& error) {

@@ -8,8 +8,8 @@
 #include <cerrno>
 #include <memory>
 
-#include "agent/descriptor.hpp"
 #include "agent/limits.hpp"
+#include "base/descriptor.hpp"
 
 namespace matrx::agent {
 namespace {

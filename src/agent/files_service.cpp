@@ -86,8 +86,8 @@ class Receiver {
   // Nothing of an unfinished file stays: as the user, whose folder it is in.
   Task<void> give_up() {
     if (!upload_) co_return;
-    auto drop = [upload = std::exchange(upload_, nullptr)]() mutable -> FileResult<bool> {
-      upload.reset();
+    auto drop = [upload = std::exchange(upload_, nullptr)]() -> FileResult<bool> {
+      upload->drop();
       return true;
     };
     (void)co_await work_.run(user_, std::move(drop));

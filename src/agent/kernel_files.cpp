@@ -3,8 +3,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "agent/descriptor.hpp"
 #include "agent/limits.hpp"
+#include "base/descriptor.hpp"
 
 namespace matrx::agent {
 

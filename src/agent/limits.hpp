@@ -68,7 +68,9 @@ inline constexpr std::size_t kWatchesMax = 64;              // watched folders, 
 inline constexpr std::size_t kWatchedFoldersMax = 8192;     // of one watch; the kernel counts, too
 inline constexpr std::size_t kWatchQueueBytesMax = 4 * 1024 * 1024;  // told to nobody yet
 inline constexpr std::size_t kWatchBatch = 256;                      // events in one go
-inline constexpr auto kWatcherKept = 1h;  // one that nobody asks any more
+inline constexpr std::size_t kHalfUploadsMax = 4096;  // of one watch: left, and not arrived yet
+inline constexpr auto kHalfUploadKept = 1s;           // it went elsewhere
+inline constexpr auto kWatcherKept = 1h;              // one that nobody asks any more
 
 // --- Metrics -------------------------------------------------------------------------------------
 inline constexpr std::size_t kKernelFileBytesMax = 512 * 1024;  // net/tcp: 150 bytes a socket

@@ -166,6 +166,7 @@ json::object Metrics::describe(const Usage& usage, SteadyTime now, std::int64_t 
   return {{"ts", unix_seconds},
           {"cpu_count", static_cast<std::int64_t>(std::ceil(usage.cpus))},
           {"cpu_used_pct", std::round(percent_ * 100) / 100},
+          {"cpu_used_us", usage.cpu_time.count()},
           {"mem_total", usage.memory_total},
           {"mem_used", usage.memory_used},
           {"mem_cache", usage.memory_cache},

@@ -28,8 +28,9 @@ class Metrics {
 
   explicit Metrics(SteadyTime now) : at_(now) {}
 
-  // The protocol's fields, and `net_rx_bytes`, `net_tx_bytes`, `processes` of our own. cpu_used_pct
-  // is of all its CPUs, since the last call that is long enough ago.
+  // The protocol's fields, and of our own `net_rx_bytes`, `net_tx_bytes`, `processes` and
+  // `cpu_used_us` since the start. cpu_used_pct is of all its CPUs, since the last call of anybody
+  // that is long enough ago.
   json::object describe(const Usage& usage, SteadyTime now, std::int64_t unix_seconds);
 
  private:

@@ -11,10 +11,10 @@
 #include <map>
 #include <memory>
 
-#include "agent/descriptor.hpp"
 #include "agent/kernel_files.hpp"
 #include "agent/limits.hpp"
 #include "agent/user_work.hpp"
+#include "base/descriptor.hpp"
 #include "base/text.hpp"
 
 namespace matrx::agent {
@@ -117,6 +117,15 @@ void look_at(pid_t pid, const Inodes& wanted) {
   }
 }
 
+// Our own, and the engine's: Docker answers name queries of a container out of a process that is
+// not in it, on an address of its own.
+bool is_not_theirs(const Listener& listener) {
+  constexpr std::string_view kEngineResolver = "127.0.0.11";
+  const bool is_engines =
+      listener.pid == 0 && listener.uid == 0 && listener.address == kEngineResolver;
+  return is_engines || listener.pid == ::getpid();
+}
+
 }  // namespace
 
 std::vector<Listener> parse_listeners(std::string_view text, bool six) {
@@ -140,7 +149,7 @@ std::vector<Listener> find_listeners() {
       look_at(*pid, wanted);
     }
   }
-  std::erase_if(found, [](const Listener& listener) { return listener.pid == ::getpid(); });
+  std::erase_if(found, is_not_theirs);
   std::ranges::sort(found, {}, [](const Listener& l) { return std::pair(l.port, l.address); });
   return found;
 }

@@ -89,8 +89,12 @@ Task<std::optional<ProcessEvent>> ProcessReader::next(milliseconds timeout) {
 
 // --- Process -----------------------------------------------------------------------------------
 
-Process::Process(ProcessSpec spec, std::shared_ptr<Tree> tree, RingBudget& budget)
-    : spec_(std::move(spec)), tree_(std::move(tree)), ring_(budget, kRingBytesMin, kRingBytesMax) {}
+Process::Process(ProcessSpec spec, std::shared_ptr<Tree> tree, RingBudget& budget, std::string cwd)
+    : spec_(std::move(spec)),
+      tree_(std::move(tree)),
+      ring_(budget, kRingBytesMin, kRingBytesMax),
+      started_at_(std::chrono::floor<milliseconds>(std::chrono::system_clock::now())),
+      cwd_(std::move(cwd)) {}
 
 Task<Result<void>> Process::write_input(std::string bytes) {
   const auto turn = co_await input_turn_.take();  // two calls at once must not mix their bytes

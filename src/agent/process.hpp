@@ -30,11 +30,14 @@ struct ProcessEvent {
 struct ProcessSpec {
   std::string program;
   std::vector<std::string> arguments;  // without the program
+  bool is_shell = false;  // program is a text for the shell, which begins where the last exec ended
+  bool is_exec = false;   // where it ends, the next one begins
   Pairs env;
   std::string cwd;  // empty: the default one
   std::string tag;
   std::string user;  // empty: the default one
   bool with_stdin = true;
+  std::optional<std::string> stdin_data;  // all there will be of it
   std::optional<TerminalSize> terminal;
   std::optional<milliseconds> timeout;  // then the whole tree is killed, watched or not
 };
@@ -72,13 +75,17 @@ class ProcessReader {
 
 class Process {
  public:
-  Process(ProcessSpec spec, std::shared_ptr<Tree> tree, RingBudget& budget);
+  Process(ProcessSpec spec, std::shared_ptr<Tree> tree, RingBudget& budget, std::string cwd);
 
   const ProcessSpec& spec() const { return spec_; }
   pid_t pid() const { return tree_->pid(); }
   bool ended() const { return end_.has_value(); }
   Tree& tree() { return *tree_; }
   const OutputRing& output() const { return ring_; }
+  TimePoint started_at() const { return started_at_; }
+  std::optional<int> wait_status() const { return end_; }  // once it has ended
+  bool timed_out() const { return timed_out_; }            // ended by its own deadline
+  const std::string& cwd() const { return cwd_; }  // where it began; of a shell's end: where it was
 
   // conflict: its input is closed. timeout: it does not read.
   Task<Result<void>> write_input(std::string bytes);
@@ -104,6 +111,10 @@ class Process {
   OutputRing ring_;
   std::list<ProcessReader*> readers_;
   std::optional<int> end_;
+  TimePoint started_at_;
+  std::string cwd_;
+  Descriptor cwd_file_;  // of a shell
+  bool timed_out_ = false;
   bool exited_ = false;  // what is in the pipes now is the last that counts
   Slots input_turn_{1};
   Notice changed_;

@@ -11,6 +11,7 @@
 #include "agent/connect_call.hpp"
 #include "agent/limits.hpp"
 #include "base/text.hpp"
+#include "base/time.hpp"
 
 namespace matrx::agent {
 namespace {
@@ -103,11 +104,17 @@ Result<ProcessSpec> read_process_spec(const json::object& message, std::string u
   CHECK_OK(read_arguments(*process, spec));
   CHECK_OK(read_variables(*process, spec));
   spec.cwd = json::text_at(*process, "cwd");
+  spec.is_shell = json::flag_at(*process, "shell");
+  spec.is_exec = spec.is_shell && json::flag_at(*process, "exec");
   spec.tag = json::text_at(message, "tag");
   if (spec.tag.size() > kTagBytesMax) return fail(Code::invalid, "The tag is too long.");
   // Missing means yes: old clients know no such field.
   const json::value* with_stdin = message.if_contains("stdin");
   spec.with_stdin = with_stdin == nullptr || !with_stdin->is_bool() || with_stdin->get_bool();
+  if (is_given(message, "stdinData")) {
+    spec.stdin_data = base64_decode(json::text_at(message, "stdinData"));
+    if (!spec.stdin_data) return fail(Code::invalid, "stdinData takes base64.");
+  }
   if (is_given(message, "pty")) {
     TRY(size, read_terminal_size(message));
     spec.terminal = size;
@@ -175,15 +182,29 @@ Result<TerminalSize> read_terminal_size(const json::object& message) {
   return terminal;
 }
 
-json::object write_start_event(pid_t pid, const StreamWish& wish, std::uint64_t offset) {
-  json::object start{{"pid", pid}};
+namespace {
+
+json::object end_of(const Process& process, int wait_status) {
+  json::object end = end_content(wait_status);
+  if (process.spec().is_shell) end["cwd"] = process.cwd();
+  if (process.timed_out()) end["timedOut"] = true;
+  return end;
+}
+
+}  // namespace
+
+json::object write_start_event(const Process& process, const StreamWish& wish,
+                               std::uint64_t offset) {
+  json::object start{{"pid", process.pid()}};
+  if (process.spec().is_shell) start["cwd"] = process.cwd();
   if (wish.offsets) start["offset"] = number_text(offset);
   return in_event("start", std::move(start));
 }
 
 json::object write_keepalive_event() { return in_event("keepalive", {}); }
 
-json::object write_event(const ProcessEvent& event, const StreamWish& wish) {
+json::object write_event(const ProcessEvent& event, const Process& process,
+                         const StreamWish& wish) {
   using Kind = ProcessEvent::Kind;
   if (event.kind == Kind::gap) {
     return in_event("gap",
@@ -191,23 +212,40 @@ json::object write_event(const ProcessEvent& event, const StreamWish& wish) {
   }
   json::object content =
       event.kind == Kind::end
-          ? end_content(event.wait_status)
+          ? end_of(process, event.wait_status)
           : json::object{{output_name(event.output), base64_encode(event.bytes)}};
   if (wish.offsets) content["offset"] = number_text(event.offset);
+  if (wish.offsets && event.kind == Kind::end && WIFSIGNALED(event.wait_status)) {
+    content["signal"] = WTERMSIG(event.wait_status);
+  }
   return in_event(event.kind == Kind::end ? "end" : "data", std::move(content));
 }
 
-json::object write_process(const ProcessSpec& spec, pid_t pid) {
+json::object write_config(const ProcessSpec& spec) {
   json::object envs;
   for (const auto& [name, value] : spec.env) envs[name] = value;
-  json::object process{
-      {"config", json::object{{"cmd", spec.program},
-                              {"args", json::array(spec.arguments.begin(), spec.arguments.end())},
-                              {"envs", std::move(envs)},
-                              {"cwd", spec.cwd}}},
-      {"pid", pid}};
-  if (!spec.tag.empty()) process["tag"] = spec.tag;
-  return process;
+  return {{"cmd", spec.program},
+          {"args", json::array(spec.arguments.begin(), spec.arguments.end())},
+          {"envs", std::move(envs)},
+          {"cwd", spec.cwd}};
+}
+
+json::object write_process(const Process& process, bool with_details) {
+  const ProcessSpec& spec = process.spec();
+  json::object written{{"config", write_config(spec)}, {"pid", process.pid()}};
+  if (!spec.tag.empty()) written["tag"] = spec.tag;
+  if (!with_details) return written;
+  written["user"] = spec.user;
+  written["pty"] = spec.terminal.has_value();
+  written["startedAt"] = to_rfc3339(process.started_at());
+  written["begin"] = number_text(process.output().begin());
+  written["offset"] = number_text(process.output().end());
+  if (const auto status = process.wait_status()) {
+    json::object end = end_of(process, *status);
+    if (WIFSIGNALED(*status)) end["signal"] = WTERMSIG(*status);
+    written["end"] = std::move(end);
+  }
+  return written;
 }
 
 }  // namespace matrx::agent

@@ -1,7 +1,9 @@
 #pragma once
 // The messages of process.Process ⇄ values. client-contracts.md §1.7; what is our own is optional
 // and ignored by other clients: `offsets` and `skip` of Start, `since`, `offsets` and `skip` of
-// Connect, `offset` of an event, the event `gap {from, to}`, and five more signals.
+// Connect, `offset` of an event, the event `gap {from, to}`, `shell` of a process (its cmd is a
+// text for the shell; start and end tell the `cwd`), `stdinData` of Start, `all` of List, and five
+// more signals.
 
 #include "agent/process.hpp"
 #include "wire/json.hpp"
@@ -34,10 +36,16 @@ Result<int> read_signal(const json::object& message);
 Result<TerminalSize> read_terminal_size(const json::object& message);  // {"pty": {"size": {…}}}
 
 // {"event": {…}}
-json::object write_start_event(pid_t pid, const StreamWish& wish, std::uint64_t offset);
+json::object write_start_event(const Process& process, const StreamWish& wish,
+                               std::uint64_t offset);
 json::object write_keepalive_event();
-json::object write_event(const ProcessEvent& event, const StreamWish& wish);
+json::object write_event(const ProcessEvent& event, const Process& process, const StreamWish& wish);
 
-json::object write_process(const ProcessSpec& spec, pid_t pid);  // of List
+// What was asked for.
+json::object write_config(const ProcessSpec& spec);
+
+// Of List. With details: also user, pty, startedAt, offset and begin of its output, and what its
+// end would say.
+json::object write_process(const Process& process, bool with_details);
 
 }  // namespace matrx::agent

@@ -12,7 +12,7 @@ namespace {
 // Sends events until the end, the deadline, or until nobody reads any more.
 Task<void> send_events(http::BodyWriter& writer, std::shared_ptr<ProcessReader> reader,
                        StreamWish wish, StreamLimits limits) {
-  const auto begun = write_start_event(reader->process().pid(), wish, reader->offset());
+  const auto begun = write_start_event(reader->process(), wish, reader->offset());
   if (!co_await writer.write(envelope(begun))) co_return;
   for (;;) {
     const auto event = co_await reader->next(limits.patience());
@@ -23,7 +23,8 @@ Task<void> send_events(http::BodyWriter& writer, std::shared_ptr<ProcessReader> 
     }
     if (!event && writer.is_over()) co_return;
     if (!event && !limits.ping_due()) continue;
-    const auto message = event ? write_event(*event, wish) : write_keepalive_event();
+    const auto message =
+        event ? write_event(*event, reader->process(), wish) : write_keepalive_event();
     if (!co_await writer.write(envelope(message))) co_return;
     limits.spoken();
     if (event && event->kind == ProcessEvent::Kind::end) {
@@ -41,14 +42,17 @@ http::Response events_response(std::unique_ptr<ProcessReader> reader, StreamWish
   });
 }
 
-Task<Result<void>> give(Process& process, ProcessInput input) {
+// exact: the true code, instead of the original's.
+Task<Result<void>> give(Process& process, ProcessInput input, bool exact = false) {
   if (input.to_terminal != process.spec().terminal.has_value()) {
     co_return fail(Code::conflict, input.to_terminal ? "The process has no terminal."
                                                      : "The process has a terminal: use pty.");
   }
   auto written = co_await process.write_input(std::move(input.bytes));
   // As the original words it.
-  if (!written && written.error().code == Code::conflict) written.error().code = Code::internal;
+  if (!exact && !written && written.error().code == Code::conflict) {
+    written.error().code = Code::internal;
+  }
   co_return written;
 }
 
@@ -71,7 +75,7 @@ Task<http::Response> ProcessService::handle(std::string_view method, http::Reque
 }
 
 Task<http::Response> ProcessService::start(const http::Request& request) {
-  const StreamLimits limits = limits_of(request);  // before the start: the stream's is the first
+  StreamLimits limits = limits_of(request);  // before the start: the stream's is the first
   const auto message = stream_message(request);
   if (!message) co_return stream_error(message.error());
   auto spec = read_process_spec(*message, user_of(request));
@@ -79,6 +83,8 @@ Task<http::Response> ProcessService::start(const http::Request& request) {
   const auto wish = read_stream_wish(*message);
   if (!wish) co_return stream_error(wish.error());
   spec->timeout = limits.timeout;
+  // Who knows offsets knows `timedOut`, too: the stream has its proper end.
+  if (wish->offsets) limits.deadline.reset();
   auto reader = co_await processes_.start(*std::move(spec), wish->may_skip);
   if (!reader) co_return stream_error(reader.error());
   co_return events_response(*std::move(reader), *wish, limits);
@@ -139,7 +145,7 @@ Task<Result<void>> ProcessService::feed(http::Request& request) {
 
 Task<Result<json::object>> ProcessService::unary(std::string_view method,
                                                  const json::object& message) {
-  if (method == "List") co_return list();
+  if (method == "List") co_return list(json::flag_at(message, "all"));
   if (method != "SendInput" && method != "CloseStdin" && method != "SendSignal" &&
       method != "Update") {
     co_return fail(Code::unsupported, "There is no such method.");
@@ -149,7 +155,7 @@ Task<Result<json::object>> ProcessService::unary(std::string_view method,
     CO_CHECK(process->close_input());
   } else if (method == "SendInput") {
     CO_TRY(input, read_input(message));
-    CO_CHECK(co_await give(*process, std::move(input)));
+    CO_CHECK(co_await give(*process, std::move(input), json::flag_at(message, "exact")));
   } else if (method == "Update") {
     const bool has_pty = message.contains("pty") && !message.at("pty").is_null();
     if (!has_pty) co_return json::object();  // nothing to change
@@ -177,12 +183,13 @@ Result<std::shared_ptr<Process>> ProcessService::select_running(const json::obje
   return std::move(process);
 }
 
-json::object ProcessService::list() const {
-  json::array running;
+// all: those that have ended lately as well, and more about each.
+json::object ProcessService::list(bool all) const {
+  json::array listed;
   for (const auto& process : processes_.all()) {
-    if (!process->ended()) running.push_back(write_process(process->spec(), process->pid()));
+    if (all || !process->ended()) listed.push_back(write_process(*process, all));
   }
-  return {{"processes", std::move(running)}};
+  return {{"processes", std::move(listed)}};
 }
 
 }  // namespace matrx::agent

@@ -21,7 +21,7 @@ class ProcessService {
   Task<http::Response> stream_input(http::Request& request);
   Task<Result<void>> feed(http::Request& request);
   Task<Result<json::object>> unary(std::string_view method, const json::object& message);
-  json::object list() const;
+  json::object list(bool all) const;
   Result<std::shared_ptr<Process>> select(const json::object& message) const;
   Result<std::shared_ptr<Process>> select_running(const json::object& message) const;
 

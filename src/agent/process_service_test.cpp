@@ -194,7 +194,12 @@ TEST_F(ProcessServiceTest, ATerminalOverTheProtocol) {
 
 TEST_F(ProcessServiceTest, AStreamOfInput) {
   std::unique_ptr<ProcessReader> reader;
-  auto begin = [&]() -> Task<void> { reader = co_await start({.program = "cat", .tag = "t"}); };
+  auto begin = [&]() -> Task<void> {
+    // It outlives the end of its input.
+    ProcessSpec spec = shell("cat; exec sleep 60");
+    spec.tag = "t";
+    reader = co_await start(std::move(spec));
+  };
   run(begin());
   const auto feed = [&](const Strings& messages) {
     std::string bytes;
@@ -223,13 +228,25 @@ TEST_F(ProcessServiceTest, AStreamOfInput) {
             std::string::npos);
   EXPECT_EQ(unary("CloseStdin", R"({"process":{"tag":"t"}})").status, 200);
   EXPECT_EQ(unary("SendInput", R"({"process":{"tag":"t"},"input":{"stdin":"YWI="}})").status, 500);
-  Story story;
+  EXPECT_EQ(
+      unary("SendInput", R"({"process":{"tag":"t"},"exact":true,"input":{"stdin":"YWI="}})").status,
+      400);  // failed_precondition
+  std::string out;
+  auto until_all_is_there = [&]() -> Task<void> {
+    while (out.size() < 4) {
+      const auto event = co_await reader->next(milliseconds(20'000));
+      if (!event || event->kind != ProcessEvent::Kind::data) co_return;
+      out += event->bytes;
+    }
+  };
+  run(until_all_is_there());
+  EXPECT_EQ(out, "abcd");
+  EXPECT_EQ(unary("SendSignal", R"({"process":{"tag":"t"},"signal":9})").status, 200);
   auto end = [&]() -> Task<void> {
-    story = co_await read(*reader);
+    (void)co_await read(*reader);
     reader.reset();
   };
   run(end());
-  EXPECT_EQ(story.out, "abcd");
 }
 
 TEST_F(ProcessServiceTest, WhatTheOrchestratorSaidHoldsForProcesses) {

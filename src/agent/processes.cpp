@@ -70,22 +70,6 @@ Result<Ends> connect_stdio(const ProcessSpec& spec, Command& command) {
   return ours;
 }
 
-Command make_command(const ProcessSpec& spec, User user, const SandboxSettings& settings) {
-  Pairs environment = login_environment(settings.environment, user, spec.env);
-  if (spec.terminal && value_of(environment, "TERM").empty()) {
-    environment.emplace_back("TERM", "xterm-256color");
-  }
-  Command command;
-  command.programs = candidates(spec.program, environment);
-  command.arguments = spec.arguments;
-  command.arguments.insert(command.arguments.begin(), spec.program);
-  command.environment = to_lines(environment);
-  const std::string& cwd = spec.cwd.empty() ? settings.default_workdir : spec.cwd;
-  command.directories = {cwd.empty() ? user.home : resolve_directory(user, cwd)};
-  command.user = std::move(user);
-  return command;
-}
-
 // Counted while a start is under way: many at once must not all pass the same check.
 class Counted {
  public:
@@ -116,17 +100,41 @@ Result<void> Processes::check_room(const ProcessSpec& spec) const {
   return {};
 }
 
+Result<Command> Processes::make_command(const ProcessSpec& spec, User user) const {
+  if (spec.is_shell) {
+    return shell_.command(spec.program, spec.cwd.empty() ? std::nullopt : std::optional(spec.cwd),
+                          spec.env, user);
+  }
+  Pairs environment = login_environment(settings_.environment, user, spec.env);
+  if (spec.terminal && value_of(environment, "TERM").empty()) {
+    environment.emplace_back("TERM", "xterm-256color");
+  }
+  Command command;
+  command.programs = candidates(spec.program, environment);
+  command.arguments = spec.arguments;
+  command.arguments.insert(command.arguments.begin(), spec.program);
+  command.environment = to_lines(environment);
+  const std::string& cwd = spec.cwd.empty() ? settings_.default_workdir : spec.cwd;
+  command.directories = {cwd.empty() ? user.home : resolve_directory(user, cwd)};
+  command.user = std::move(user);
+  return command;
+}
+
 Task<Result<std::unique_ptr<ProcessReader>>> Processes::start(ProcessSpec spec, bool may_skip) {
   CO_CHECK(check_room(spec));
   const Counted starting(starting_, true);
   const Counted starting_terminal(starting_terminals_, spec.terminal.has_value());
   auto user = users_.find(spec.user.empty() ? settings_.default_user : spec.user);
   if (!user) co_return fail(Code::unauthenticated, user.error().message);
-  Command command = make_command(spec, *std::move(user), settings_);
+  CO_TRY(command, make_command(spec, *std::move(user)));
   CO_TRY(ours, connect_stdio(spec, command));
+  Descriptor cwd_file = command.cwd_file ? duplicate(command.cwd_file) : Descriptor();
+  const std::vector<std::string> directories = command.directories;
   CO_TRY(tree, co_await trees_.start(std::move(command)));
 
-  auto process = std::make_shared<Process>(std::move(spec), tree, budget_);
+  const auto entered = static_cast<std::size_t>(tree->directory_index());
+  auto process = std::make_shared<Process>(std::move(spec), tree, budget_, directories.at(entered));
+  process->cwd_file_ = std::move(cwd_file);
   const auto adopt = [this](Descriptor& end) -> Pipe {
     if (!end) return nullptr;
     return std::make_shared<stream_descriptor>(executor_, end.release());
@@ -139,6 +147,7 @@ Task<Result<std::unique_ptr<ProcessReader>>> Processes::start(ProcessSpec spec, 
   processes_.push_back(process);
   auto reader = ProcessReader::make(process, 0, may_skip);
   tasks_.spawn("process", follow(process, out, err));
+  if (process->spec().stdin_data) tasks_.spawn("stdin", feed(process));
   if (const auto timeout = process->spec().timeout) {
     tasks_.spawn("deadline", kill_after(process, *timeout));
   }
@@ -154,8 +163,18 @@ Result<std::shared_ptr<Process>> Processes::find(pid_t pid, std::string_view tag
   return fail(Code::not_found, "There is no such process.");
 }
 
+// A process that does not read holds this up until its end, and nobody else.
+Task<void> Processes::feed(std::shared_ptr<Process> process) {
+  const Pipe input = process->input_;
+  const std::optional<std::string>& data = process->spec().stdin_data;
+  if (input && data) (void)co_await process->write_all(input, *data);
+  if (!process->spec().terminal) process->drop_input();
+}
+
 Task<void> Processes::kill_after(std::shared_ptr<Process> process, milliseconds timeout) {
-  if (!co_await process->tree_->wait_exit(timeout)) trees_.kill(process->tree_);
+  if (co_await process->tree_->wait_exit(timeout)) co_return;
+  process->timed_out_ = true;
+  trees_.kill(process->tree_);
 }
 
 // From the start to the end of a process.
@@ -175,6 +194,10 @@ Task<void> Processes::follow(std::shared_ptr<Process> process, Pipe out, Pipe er
     if (pipe) pipe->cancel(ignored);
   }
   co_await pumps.join();
+  if (process->spec().is_exec) {
+    process->cwd_ = shell_.note_end(process->cwd_file_, process->cwd_);
+  }
+  process->cwd_file_ = {};
   process->end(process->tree_->exit_status().value_or(SIGKILL));
   for (const Pipe& pipe : {out, err}) {
     if (pipe && pipe->is_open()) tasks_.spawn("discard", Capture::discard(std::move(*pipe)));

@@ -6,14 +6,20 @@
 
 #include "agent/limits.hpp"
 #include "agent/process.hpp"
-#include "agent/sandbox_settings.hpp"
+#include "agent/shell.hpp"
 
 namespace matrx::agent {
 
 class Processes {
  public:
-  Processes(Executor executor, Trees& trees, const Users& users, const SandboxSettings& settings)
-      : executor_(executor), trees_(trees), users_(users), settings_(settings), tasks_(executor) {}
+  Processes(Executor executor, Trees& trees, const Users& users, const SandboxSettings& settings,
+            Shell& shell)
+      : executor_(executor),
+        trees_(trees),
+        users_(users),
+        settings_(settings),
+        shell_(shell),
+        tasks_(executor) {}
 
   // unauthenticated: unknown user. invalid: cwd, program, size of the terminal. exhausted: too
   // many processes or terminals. Returns the first stream on it, from its first byte on.
@@ -36,6 +42,8 @@ class Processes {
   };
 
   Result<void> check_room(const ProcessSpec& spec) const;
+  Result<Command> make_command(const ProcessSpec& spec, User user) const;
+  Task<void> feed(std::shared_ptr<Process> process);
   Task<void> kill_after(std::shared_ptr<Process> process, milliseconds timeout);
   Task<void> follow(std::shared_ptr<Process> process, Pipe out, Pipe err);
   void keep_ended(std::shared_ptr<Process> process);
@@ -46,6 +54,7 @@ class Processes {
   Trees& trees_;
   const Users& users_;
   const SandboxSettings& settings_;
+  Shell& shell_;
   RingBudget budget_{kRingsBytesMax};
   std::list<std::shared_ptr<Process>> processes_;
   std::size_t starting_ = 0, starting_terminals_ = 0;

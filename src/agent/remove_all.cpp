@@ -8,9 +8,9 @@
 #include <deque>
 #include <memory>
 
-#include "agent/descriptor.hpp"
 #include "agent/file_operations.hpp"
 #include "agent/limits.hpp"
+#include "base/descriptor.hpp"
 
 namespace matrx::agent {
 namespace {

@@ -1,8 +1,8 @@
 #pragma once
 // A pseudo terminal: the master is ours, the slave becomes the command's.
 
-#include "agent/descriptor.hpp"
 #include "agent/users.hpp"
+#include "base/descriptor.hpp"
 
 namespace matrx::agent {
 

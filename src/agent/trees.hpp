@@ -8,11 +8,11 @@
 #include <string>
 #include <vector>
 
-#include "agent/descriptor.hpp"
 #include "agent/supervisor.hpp"
 #include "agent/users.hpp"
 #include "async/notice.hpp"
 #include "async/task_group.hpp"
+#include "base/descriptor.hpp"
 #include "base/time.hpp"
 
 namespace matrx::agent {

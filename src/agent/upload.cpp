@@ -74,8 +74,10 @@ FileResult<Upload> Upload::begin(const std::string& path) {
   return upload;
 }
 
-Upload::~Upload() {
-  if (file_ && !temporary_.empty()) ::unlinkat(folder_.get(), temporary_.c_str(), 0);
+void Upload::drop() {
+  if (!file_) return;
+  ::unlinkat(folder_.get(), temporary_.c_str(), 0);
+  file_.reset();
 }
 
 FileResult<void> Upload::write(std::string_view bytes) {

@@ -6,8 +6,8 @@
 #include <string>
 #include <string_view>
 
-#include "agent/descriptor.hpp"
 #include "agent/file_error.hpp"
+#include "base/descriptor.hpp"
 
 namespace matrx::agent {
 
@@ -22,14 +22,15 @@ class Upload {
 
   Upload(Upload&& other) noexcept = default;
   Upload& operator=(Upload&&) = delete;
-  // Removes what is there so far, unless it was finished.
-  ~Upload();
+  ~Upload() { drop(); }  // unless it was finished
 
   FileResult<void> write(std::string_view bytes);
   // False: this file system keeps no attributes.
   FileResult<bool> set_attribute(const std::string& name, const std::string& value);
   // Gives it its name.
   FileResult<void> finish();
+  // Removes what is there so far, now: the work that wrote it may hold it for a moment longer.
+  void drop();
 
   const std::string& path() const { return path_; }
 

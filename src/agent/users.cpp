@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <charconv>
 
-#include "agent/descriptor.hpp"
 #include "agent/limits.hpp"
+#include "base/descriptor.hpp"
 #include "base/text.hpp"
 
 namespace matrx::agent {

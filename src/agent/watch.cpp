@@ -11,6 +11,7 @@
 namespace matrx::agent {
 namespace {
 
+using std::chrono::steady_clock;
 using Kind = FileEvent::Kind;
 
 constexpr std::size_t kEventCost = 64;  // besides its name
@@ -20,10 +21,10 @@ constexpr std::size_t kEventCost = 64;  // besides its name
 Watch::~Watch() { owner_.release(*this); }
 
 Task<Watch::Batch> Watch::next(std::size_t count, milliseconds timeout) {
-  const auto until = std::chrono::steady_clock::now() + timeout;
+  const auto until = steady_clock::now() + timeout;
   for (;;) {
     Batch batch = take(count);
-    const auto left = until - std::chrono::steady_clock::now();
+    const auto left = until - steady_clock::now();
     if (!batch.empty() || left.count() <= 0) co_return batch;
     co_await changed_.wait(std::chrono::ceil<milliseconds>(left));
   }
@@ -67,7 +68,10 @@ void Watch::handle(const inotify_event& event) {
   const bool is_folder = (event.mask & IN_ISDIR) != 0;
   if (const auto upload = upload_of_temporary_name(last)) {
     // A file on its way in: told when it has its name.
-    if (event.mask & IN_MOVED_FROM) uploads_[event.cookie] = *upload == Upload::replaces;
+    if (event.mask & IN_MOVED_FROM) {
+      if (uploads_.size() >= kHalfUploadsMax) return lose();
+      uploads_[event.cookie] = {*upload == Upload::replaces, steady_clock::now()};
+    }
     return;
   }
   if (event.mask & (IN_CREATE | IN_MOVED_TO)) return handle_arrival(event, name);
@@ -98,7 +102,7 @@ void Watch::handle_arrival(const inotify_event& event, const std::string& name) 
   const bool is_folder = (event.mask & IN_ISDIR) != 0;
   if (event.mask & IN_MOVED_TO) {
     if (const auto upload = uploads_.extract(event.cookie)) {
-      if (!upload.mapped()) push(Kind::create, name);
+      if (!upload.mapped().replaces) push(Kind::create, name);
       push(Kind::write, name);
       return;
     }
@@ -140,18 +144,29 @@ void Watch::add(const WatchScan& scan, bool tell) {
   if (!scan.complete) lose();
 }
 
-// The queue is empty: what was moved away and has not come back in is outside.
+// The queue is empty.
 void Watch::settle() {
-  for (const auto& [cookie, gone] : moved_away_) {
-    std::vector<int> descriptors;
-    for (const auto& [descriptor, folder] : folders_) {
-      if (folder == gone || folder.starts_with(gone + "/")) descriptors.push_back(descriptor);
-    }
-    for (int descriptor : descriptors) owner_.release_folder(*this, descriptor);
-  }
-  moved_away_.clear();
-  uploads_.clear();
   told_.clear();
+  const auto limit = steady_clock::now() - kHalfUploadKept;
+  std::erase_if(uploads_, [limit](const auto& half) { return half.second.since < limit; });
+}
+
+// Something happened since these folders left, and it was not their coming back in: they are
+// outside, and what happens in them is no news. One that does come back later is a new folder.
+void Watch::let_go_of_moved_away(const std::set<std::uint32_t>& arrivals) {
+  std::erase_if(moved_away_, [&](const auto& gone) {
+    if (arrivals.contains(gone.first)) return false;
+    release_below(gone.second);
+    return true;
+  });
+}
+
+void Watch::release_below(const std::string& gone) {
+  std::vector<int> descriptors;
+  for (const auto& [descriptor, folder] : folders_) {
+    if (folder == gone || folder.starts_with(gone + "/")) descriptors.push_back(descriptor);
+  }
+  for (int descriptor : descriptors) owner_.release_folder(*this, descriptor);
 }
 
 }  // namespace matrx::agent

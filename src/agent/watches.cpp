@@ -83,11 +83,15 @@ bool Watches::read_some() {
   alignas(inotify_event) char buffer[kBufferBytes];
   const ssize_t size = ::read(inotify_->native_handle(), buffer, sizeof buffer);
   if (size <= 0) return size < 0 && errno == EINTR;
+  std::vector<const inotify_event*> events;
+  std::set<std::uint32_t> arrivals;
   for (ssize_t at = 0; at < size;) {
-    const auto* event = reinterpret_cast<const inotify_event*>(buffer + at);
-    at += static_cast<ssize_t>(sizeof(inotify_event) + event->len);
-    dispatch(*event);
+    events.push_back(reinterpret_cast<const inotify_event*>(buffer + at));
+    at += static_cast<ssize_t>(sizeof(inotify_event) + events.back()->len);
+    if (events.back()->mask & IN_MOVED_TO) arrivals.insert(events.back()->cookie);
   }
+  for (Watch* watch : watches_) watch->let_go_of_moved_away(arrivals);
+  for (const inotify_event* event : events) dispatch(*event);
   return true;
 }
 

@@ -63,7 +63,8 @@ class Watch : public std::enable_shared_from_this<Watch> {
   void add(const WatchScan& scan, bool tell);
   void follow_rename(const std::string& from, const std::string& to);
   void settle();
-
+  void let_go_of_moved_away(const std::set<std::uint32_t>& arrivals);
+  void release_below(const std::string& gone);
   Watches& owner_;
   User user_;
   std::string path_;
@@ -72,10 +73,15 @@ class Watch : public std::enable_shared_from_this<Watch> {
   std::deque<FileEvent> events_;
   std::size_t bytes_ = 0;
   bool overflow_ = false;
-  // Until the kernel's queue has been read to its end:
-  std::set<std::string> told_;                       // by a scan: its own event is no news
-  std::map<std::uint32_t, std::string> moved_away_;  // by cookie: folders
-  std::map<std::uint32_t, bool> uploads_;            // by cookie: whether it replaces a file
+  std::set<std::string> told_;  // by a scan, since the kernel's queue was last empty: no news
+  // Renames of which one half was read, by cookie. The kernel tells each in two events, and now and
+  // then they are read one by one (inotify(7), "Dealing with rename() events").
+  struct HalfUpload {
+    bool replaces;
+    std::chrono::steady_clock::time_point since;
+  };
+  std::map<std::uint32_t, HalfUpload> uploads_;
+  std::map<std::uint32_t, std::string> moved_away_;  // folders: what is read next decides
   Notice changed_;
 };
 

@@ -7,7 +7,10 @@ Api::Api(ApiSettings settings, Core& core, Random& random)
       core_(core),
       random_(random),
       schemas_(settings_.limits),
-      router_(make_routes(schemas_)),
+      machine_schemas_(settings_.limits),
+      sessions_(random),
+      links_(random),
+      router_(make_routes(schemas_, machine_schemas_)),
       openapi_(make_openapi(router_.routes(), settings_)),
       openapi_text_(json::serialize(openapi_)) {}
 

@@ -67,9 +67,11 @@ function fields(schema) {
 }
 const sampleOf = s => s.examples ? s.examples[0] : s.enum ? s.enum[0] : s.default !== undefined
   ? s.default : s.type === "integer" ? s.minimum || 0 : s.type === "object" ? {} : "…";
+const firstOf = content => content ? Object.values(content)[0].schema : undefined;
 function example(method, path, schema) {
   let line = "curl -X " + method.toUpperCase() + " " + location.origin + path;
   if (!schema) return line;
+  if (!schema.properties) return line + " --data-binary @file";
   const body = {};
   for (const name of schema.required || []) body[name] = sampleOf(schema.properties[name]);
   return line + " \\\n  -H 'Content-Type: application/json' -d '" + JSON.stringify(body) + "'";
@@ -82,7 +84,7 @@ function draw(doc) {
       const box = el("details"), head = el("summary"), inside = el("div", undefined, "inside");
       head.append(el("span", method.toUpperCase(), "method " + method), el("span", path, "path"),
         el("span", op.summary));
-      const body = op.requestBody && op.requestBody.content["application/json"].schema;
+      const body = op.requestBody && firstOf(op.requestBody.content);
       if (op.parameters) inside.append(rows("Parameters", op.parameters.map(p =>
         [p.name, p.in + " " + typeOf(p.schema), p.description || ""])));
       if (body) inside.append(rows("Body", fields(body)));
@@ -90,7 +92,7 @@ function draw(doc) {
         [status, "", r.description])));
       const good = Object.values(op.responses)[0];
       if (good && good.content) {
-        inside.append(rows("Answer body", fields(good.content["application/json"].schema)));
+        inside.append(rows("Answer body", fields(firstOf(good.content))));
       }
       inside.append(el("pre", example(method, path, body)));
       box.append(head, inside);

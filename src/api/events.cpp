@@ -2,12 +2,12 @@
 
 #include "api/api.hpp"
 #include "api/errors.hpp"
+#include "api/sse.hpp"
 #include "base/limits.hpp"
 
 namespace matrx::api {
 namespace {
 
-constexpr auto kStopPoll = milliseconds(500);    // between two looks whether anybody still listens
 constexpr const char* kRetry = "retry: 1000\n";  // milliseconds until a browser reconnects
 
 std::string to_sse(const FeedItem& item) {
@@ -46,10 +46,7 @@ Task<http::Response> Api::live_events(Context& context) {
   if (!page) co_return error_response(page.error(), context.request_id);
 
   auto reader = std::make_shared<Reader>(feed_readers_);
-  http::Response response;
-  response.headers.add("Content-Type", "text/event-stream");
-  response.headers.add("Cache-Control", "no-store");
-  response.headers.add("X-Accel-Buffering", "no");
+  http::Response response = sse_response();
   response.stream = [this, reader, reset, first = *std::move(page)](http::BodyWriter& writer) {
     return stream_events(first, reset, writer);
   };

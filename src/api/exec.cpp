@@ -14,7 +14,7 @@ ExecSpec to_spec(ExecRequest request) {
   spec.cwd = std::move(request.cwd);
   if (request.env) spec.env = *std::move(request.env);
   spec.stdin_data = std::move(request.stdin_text);
-  spec.timeout = seconds(request.timeout);
+  spec.timeout = seconds(request.timeout_seconds.value_or(request.timeout));
   spec.output_bytes_max = kExecOutputBytesMax;
   return spec;
 }

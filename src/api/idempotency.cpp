@@ -6,21 +6,16 @@
 #include <array>
 
 #include "base/limits.hpp"
+#include "base/text.hpp"
 
 namespace matrx::api {
 namespace {
 
 std::string sha256_hex(std::string_view text) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
   std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
   unsigned int size = 0;
   EVP_Digest(text.data(), text.size(), digest.data(), &size, EVP_sha256(), nullptr);
-  std::string hex;
-  for (unsigned int i = 0; i < size; ++i) {
-    hex += kDigits[digest.at(i) >> 4U];
-    hex += kDigits[digest.at(i) & 0xfU];
-  }
-  return hex;
+  return hex_encode(std::span(digest).first(size));
 }
 
 bool is_sane(std::string_view key) {

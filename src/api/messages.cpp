@@ -5,19 +5,6 @@
 #include "base/limits.hpp"
 #include "base/text.hpp"
 
-// A described struct as a member of another one.
-#define MATRX_NESTED_CODEC(Type, schema_function)                                                 \
-  template <>                                                                                     \
-  struct Codec<Type> {                                                                            \
-    static bool decode(const json::value& from, Type& out, FieldErrors& errors, const Loc& loc) { \
-      const auto before = errors.size();                                                          \
-      out = schema_function().decode(from, errors, loc);                                          \
-      return errors.size() == before;                                                             \
-    }                                                                                             \
-    static json::value encode(const Type& from) { return schema_function().encode(from); }        \
-    static json::object schema() { return schema_function().describe(); }                         \
-  }
-
 namespace matrx {
 namespace api {
 namespace {
@@ -53,12 +40,6 @@ std::optional<std::string> unless_empty(const std::string& text) {
 // A user name or a numeric id, as useradd allows them.
 bool is_user_name(std::string_view text) {
   return !text.empty() && text.size() <= 64 && is_valid_user_id(text);
-}
-
-PatternRule user_id_rule() { return {"^[a-zA-Z0-9._-]{1,255}$", is_valid_user_id}; }
-PatternRule user_name_rule() { return {"^[a-zA-Z0-9._-]{1,64}$", is_user_name}; }
-PairsRule env_rule() {
-  return {.count_max = kEnvVarsMax, .bytes_max = kEnvBytesMax, .names_are_variables = true};
 }
 
 const Schema<CreateSandboxRequest::ResourceRequest>& resource_request_schema() {
@@ -122,7 +103,15 @@ Schema<CreateSandboxRequest> make_create_request(const MessageLimits& limits) {
       .field("labels", &R::labels, PairsRule{.count_max = kLabelsMax, .chars_max = kLabelCharsMax})
       .field("env", &R::env, env_rule(),
              says("Environment of every command in it. Not kept in the registry."))
-      .field("resources", &R::resources);
+      .field("resources", &R::resources)
+      .field("idle_timeout_seconds", &R::idle_timeout_seconds,
+             between(kIdleSecondsMin, limits.ttl_seconds_max),
+             says("Stop it gracefully when nothing has happened in it for so long: no request, no "
+                  "terminal input, no work of the processor or the network. Default: never."))
+      .field("egress", &R::egress, one_of({"open", "none"}),
+             says("open (default): the internet, but no private network, no other sandbox and not "
+                  "the host. none: no network at all; commands, files and the port proxy work all "
+                  "the same. Not kept in the registry."));
 }
 
 Schema<ExecRequest> make_exec_request(const MessageLimits& limits) {
@@ -133,6 +122,8 @@ Schema<ExecRequest> make_exec_request(const MessageLimits& limits) {
              says("Run by bash, or by sh where the image has no bash."))
       .field_with_default("timeout", &R::timeout, between(1, limits.timeout_seconds_max),
                           says("Seconds; then every process of the command is killed."))
+      .field("timeout_seconds", &R::timeout_seconds, between(1, limits.timeout_seconds_max),
+             says("The same; timeout_seconds wins."))
       .field_with_default("user", &R::user, user_name_rule())
       .field("cwd", &R::cwd, chars(1, kPathBytesMax), no_nul(),
              says("Default: where the last command of this sandbox ended."))
@@ -142,21 +133,33 @@ Schema<ExecRequest> make_exec_request(const MessageLimits& limits) {
 
 }  // namespace
 
+PatternRule user_id_rule() { return {"^[a-zA-Z0-9._-]{1,255}$", is_valid_user_id}; }
+PatternRule user_name_rule() { return {"^[a-zA-Z0-9._-]{1,64}$", is_user_name}; }
+PairsRule env_rule() {
+  return {.count_max = kEnvVarsMax, .bytes_max = kEnvBytesMax, .names_are_variables = true};
+}
+
 Schemas::Schemas(const MessageLimits& limits)
     : create_request(make_create_request(limits)),
       extend_request(Schema<ExtendRequest>("ExtendRequest")
                          .field("ttl_seconds", &ExtendRequest::ttl_seconds,
                                 between(std::min(kExtendSecondsMin, limits.ttl_seconds_max),
                                         limits.ttl_seconds_max),
+                                example(std::min(600, limits.ttl_seconds_max)),
                                 says("From now on."))),
       exec_request(make_exec_request(limits)),
       complete_request(Schema<CompleteRequest>("CompleteRequest")
                            .field("result", &CompleteRequest::result,
-                                  bytes_at_most(kConfigBytesMax), says("Any JSON."))),
+                                  bytes_at_most(kConfigBytesMax),
+                                  example(json::object{{"answer", 42}}), says("Any JSON."))),
       error_request(Schema<ErrorRequest>("ErrorRequest")
-                        .field("error", &ErrorRequest::error, chars(1, 10'000))
+                        .field("error", &ErrorRequest::error, chars(1, 10'000),
+                               example("The model did not answer."))
                         .field("details", &ErrorRequest::details, bytes_at_most(kConfigBytesMax),
-                               says("Any JSON."))) {}
+                               says("Any JSON."))),
+      session_request(Schema<SessionRequest>("SessionRequest")
+                          .field("key", &SessionRequest::key, chars(1, kKeyCharsMax),
+                                 example("one-of-MATRX_API_KEY"), says("An API key."))) {}
 
 SandboxBody to_body(const Sandbox& row) {
   SandboxBody body;
@@ -172,6 +175,9 @@ SandboxBody to_body(const Sandbox& row) {
   body.expires_at = row.expires_at;
   body.updated_at = row.updated_at;
   body.last_heartbeat_at = row.last_heartbeat_at;
+  body.paused_at = row.paused_at;
+  body.last_active_at = row.last_active_at;
+  if (row.idle_timeout_seconds > 0) body.idle_timeout_seconds = row.idle_timeout_seconds;
   body.stopped_at = row.stopped_at;
   if (row.stop_reason) body.stop_reason = std::string(stop_reason_name(*row.stop_reason));
   body.status_detail = unless_empty(row.status_detail);
@@ -214,6 +220,11 @@ const Schema<SandboxBody>& sandbox_schema() {
           .field("updated_at", &S::updated_at)
           .field("last_heartbeat_at", &S::last_heartbeat_at)
           .field("stopped_at", &S::stopped_at)
+          .field("paused_at", &S::paused_at, says("Set while its processes stand still."))
+          .field("idle_timeout_seconds", &S::idle_timeout_seconds)
+          .field("last_active_at", &S::last_active_at,
+                 says("With an idle timeout: when something last happened in it, up to half a "
+                      "minute late."))
           .field(
               "stop_reason", &S::stop_reason,
               one_of({"user_requested", "expired", "error", "graceful_shutdown", "admin", "lost"}))
@@ -300,8 +311,9 @@ const Schema<StorageUsageBody>& storage_usage_schema() {
 const Schema<StoredFolderBody>& stored_folder_schema() {
   static const auto schema =
       Schema<StoredFolderBody>("StoredFolder")
-          .field("entries", &StoredFolderBody::entries, says("By name, at most 10,000."))
-          .field("truncated", &StoredFolderBody::truncated);
+          .field("entries", &StoredFolderBody::entries, says("By name."))
+          .field("truncated", &StoredFolderBody::truncated, says("There is more."))
+          .field("next_cursor", &StoredFolderBody::next_cursor, says("Where it goes on."));
   return schema;
 }
 
@@ -331,6 +343,20 @@ const Schema<ReadinessBody>& readiness_schema() {
   static const auto schema = Schema<ReadinessBody>("Readiness")
                                  .field("status", &ReadinessBody::status)
                                  .field("dependencies", &ReadinessBody::dependencies);
+  return schema;
+}
+
+const Schema<SessionBody>& session_schema() {
+  using S = SessionBody;
+  static const auto schema =
+      Schema<S>("Session")
+          .field("signed_in", &S::signed_in)
+          .field("key_needed", &S::key_needed, says("False: no key is set; open to everybody."))
+          .field("csrf", &S::csrf,
+                 says("To be sent as X-Matrx-CSRF with whatever changes something."))
+          .field("version", &S::version)
+          .field("ttl_seconds_default", &S::ttl_seconds_default, says("Of a new sandbox."))
+          .field("ttl_seconds_max", &S::ttl_seconds_max);
   return schema;
 }
 

@@ -19,6 +19,8 @@ struct CreateSandboxRequest {
     std::optional<std::int64_t> memory_mb;
   };
   std::optional<ResourceRequest> resources;
+  std::optional<int> idle_timeout_seconds;
+  std::optional<std::string> egress;
 };
 
 struct SandboxBody {
@@ -29,7 +31,8 @@ struct SandboxBody {
   RawObject config;
   int ttl_seconds = 0;
   TimePoint expires_at, updated_at;
-  std::optional<TimePoint> last_heartbeat_at, stopped_at;
+  std::optional<TimePoint> last_heartbeat_at, stopped_at, paused_at, last_active_at;
+  std::optional<int> idle_timeout_seconds;
   std::optional<std::string> stop_reason, status_detail, storage_detail, name;
   std::string storage_state;
   Pairs labels;
@@ -54,6 +57,7 @@ struct ExtendRequest {
 struct ExecRequest {
   std::string command;
   int timeout = 30;
+  std::optional<int> timeout_seconds;  // the same, as other clients of old spell it
   std::string user = "agent";
   std::optional<std::string> cwd;
   std::optional<Pairs> env;
@@ -114,6 +118,7 @@ struct StoredEntryBody {
 struct StoredFolderBody {
   std::vector<StoredEntryBody> entries;
   bool truncated = false;
+  std::optional<std::string> next_cursor;
 };
 struct DeletedBody {
   std::int64_t deleted = 0;
@@ -136,6 +141,21 @@ struct ReadinessBody {
   std::vector<DependencyBody> dependencies;
 };
 
+struct SessionRequest {
+  std::string key;
+};
+struct SessionBody {
+  bool signed_in = false, key_needed = false;
+  std::optional<std::string> csrf;
+  std::string version;
+  int ttl_seconds_default = 0, ttl_seconds_max = 0;
+};
+
+// Rules that several requests share.
+PatternRule user_id_rule();
+PatternRule user_name_rule();  // or a numeric id
+PairsRule env_rule();
+
 // What the limits of the schemas depend on.
 struct MessageLimits {
   int command_chars_max = 10'000;
@@ -150,6 +170,7 @@ struct Schemas {
   Schema<ExecRequest> exec_request;
   Schema<CompleteRequest> complete_request;
   Schema<ErrorRequest> error_request;
+  Schema<SessionRequest> session_request;
 };
 
 // Those that depend on nothing.
@@ -166,5 +187,6 @@ const Schema<DeletedBody>& deleted_schema();
 const Schema<HealthBody>& health_schema();
 const Schema<ServiceBody>& service_schema();
 const Schema<ReadinessBody>& readiness_schema();
+const Schema<SessionBody>& session_schema();
 
 }  // namespace matrx::api

@@ -55,6 +55,42 @@ void add_syncs(Metrics& metrics, const SyncTotals& totals) {
        });
 }
 
+void add_cold(Metrics& metrics, const ColdTotals& totals) {
+  const auto counter = [&](const char* name, const char* help, std::int64_t value) {
+    metrics.family(name, "counter", help);
+    metrics.value(value);
+  };
+  metrics.family("matrx_cold_mounts", "gauge", "Mounts of large files on this host.");
+  metrics.value(totals.mounted);
+  counter("matrx_cold_mounts_total", "Mounts made for sandboxes.", totals.mounts);
+  counter("matrx_cold_mount_failures_total", "Mounts that could not be made.",
+          totals.mount_failures);
+  counter("matrx_cold_heals_total", "Mounts made again after their mounter had ended.",
+          totals.heals);
+  counter("matrx_cold_heal_failures_total", "Tries to do so that did not work.",
+          totals.heal_failures);
+  counter("matrx_cold_refused_uploads_total", "Tries to send a large file that were refused.",
+          totals.refused_uploads);
+}
+
+void add_user_storage(Metrics& metrics, const UserStorageTotals& totals) {
+  metrics.family("matrx_storage_requests_total", "counter",
+                 "Folders listed, files opened and deletions of users' storage.");
+  const auto value = [&](const char* what, std::int64_t succeeded, std::int64_t failed) {
+    metrics.value(succeeded, fmt::format("operation=\"{}\",outcome=\"success\"", what));
+    metrics.value(failed, fmt::format("operation=\"{}\",outcome=\"failure\"", what));
+  };
+  value("list", totals.listed, totals.list_failures);
+  value("open", totals.opened, totals.open_failures);
+  value("delete", totals.deletions, totals.deletion_failures);
+  metrics.family("matrx_storage_read_bytes_total", "counter", "Bytes of files read over the API.");
+  metrics.value(totals.read_bytes);
+  metrics.family("matrx_storage_read_failures_total", "counter", "Reads that broke off.");
+  metrics.value(totals.read_failures);
+  metrics.family("matrx_storage_deleted_objects_total", "counter", "Objects deleted over the API.");
+  metrics.value(totals.deleted_objects);
+}
+
 }  // namespace
 
 Task<http::Response> Api::metrics(Context&) {
@@ -69,6 +105,8 @@ Task<http::Response> Api::metrics(Context&) {
   const std::chrono::duration<double> up = std::chrono::steady_clock::now() - started_;
   metrics.value(up.count());
   add_syncs(metrics, core_.home_sync().totals());
+  add_cold(metrics, core_.cold_totals());
+  add_user_storage(metrics, core_.user_storage().totals());
   http::Response response;
   response.headers.add("Content-Type", "text/plain; version=0.0.4; charset=utf-8");
   response.body = metrics.take();

@@ -21,11 +21,32 @@ json::object content_of(json::object schema, const char* type = "application/jso
   return {{type, json::object{{"schema", std::move(schema)}}}};
 }
 
+// What a reader, or a test, may send as it stands: all that is required, and what has an example.
+json::object example_of(const json::object& schema) {
+  json::object example;
+  const json::object* properties = json::object_at(schema, "properties");
+  if (properties == nullptr) return example;
+  for (const auto& [name, property] : *properties) {
+    const json::value* examples = property.as_object().if_contains("examples");
+    if (examples != nullptr) example[name] = examples->as_array().front();
+  }
+  return example;
+}
+
+json::object request_body_of(const Route& route) {
+  json::object content = content_of(route.request_schema, route.request_type);
+  if (json::object example = example_of(route.request_schema); !example.empty()) {
+    content.at(route.request_type).as_object()["example"] = std::move(example);
+  }
+  return {{"required", true}, {"content", std::move(content)}};
+}
+
 json::array parameters_of(const Route& route) {
   json::array parameters;
   for (std::string_view segment : split(route.pattern, '/')) {
     if (!segment.starts_with('{')) continue;
-    parameters.push_back(json::object{{"name", segment.substr(1, segment.size() - 2)},
+    const auto name = segment.substr(1, segment.find_first_of(".}") - 1);
+    parameters.push_back(json::object{{"name", name},
                                       {"in", "path"},
                                       {"required", true},
                                       {"schema", json::object{{"type", "string"}}}});
@@ -71,8 +92,7 @@ json::object operation_of(const Route& route) {
     operation["parameters"] = std::move(parameters);
   }
   if (!route.request_schema.empty()) {
-    operation["requestBody"] =
-        json::object{{"required", true}, {"content", content_of(route.request_schema)}};
+    operation["requestBody"] = request_body_of(route);
   }
   if (route.open) operation["security"] = json::array();
   return operation;
@@ -83,7 +103,9 @@ json::object operation_of(const Route& route) {
 json::object make_openapi(const std::vector<Route>& routes, const ApiSettings& settings) {
   json::object paths;
   for (const Route& route : routes) {
-    auto [item, added] = paths.emplace(route.pattern, json::object());
+    std::string path = route.pattern;
+    if (const auto dots = path.find("...}"); dots != std::string::npos) path.erase(dots, 3);
+    auto [item, added] = paths.emplace(path, json::object());
     item->value().as_object()[to_lower(http::method_name(route.method))] = operation_of(route);
   }
   return {

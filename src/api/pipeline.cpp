@@ -13,6 +13,7 @@
 
 #include "api/api.hpp"
 #include "api/errors.hpp"
+#include "api/keys.hpp"
 #include "base/log.hpp"
 #include "base/text.hpp"
 
@@ -27,20 +28,8 @@ bool is_sane_request_id(std::string_view text) {
 
 // The key of a request: its own header, else a bearer token.
 std::string_view key_of(const http::Request& request, const std::string& header) {
-  if (const auto key = request.headers.get(header); !key.empty()) return key;
-  constexpr std::string_view kBearer = "bearer ";
-  const auto authorization = request.headers.get("Authorization");
-  if (authorization.size() > kBearer.size() &&
-      equals_ignoring_case(authorization.substr(0, kBearer.size()), kBearer)) {
-    return trim(authorization.substr(kBearer.size()));
-  }
-  return {};
-}
-
-bool is_one_of(std::string_view key, const std::vector<std::string>& keys) {
-  bool found = false;
-  for (const auto& known : keys) found |= equals_in_constant_time(known, key);  // no early end
-  return found;
+  const auto key = request.headers.get(header);
+  return key.empty() ? bearer_token(request.headers.get("Authorization")) : key;
 }
 
 }  // namespace
@@ -65,8 +54,8 @@ Task<http::Response> Api::with_access_log(Context& context) {
   http::Response response = co_await with_errors(context);
   if (log::enabled(log::Level::info)) {
     const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - begun;
-    log::info("request", {{"method", http::method_name(context.request.method)},
-                          {"path", context.request.path},
+    log::info("request", {{"method", context.request.method_text()},
+                          {"path", without_secret(context.request.path)},
                           {"status", response.status},
                           {"duration_ms", took.count()},
                           {"request_id", context.request_id}});
@@ -90,30 +79,45 @@ Task<http::Response> Api::with_errors(Context& context) {
 }
 
 Task<http::Response> Api::with_authentication(Context& context) {
-  const bool open = settings_.keys.empty() || (context.route != nullptr && context.route->open);
-  if (!open) {
-    const auto key = key_of(context.request, settings_.key_header);
-    const bool known = is_one_of(key, settings_.keys);
-    if (!known) {
-      log::warning("access denied", {{"path", context.request.path},
-                                     {"remote", context.request.remote},
-                                     {"reason", key.empty() ? "no key" : "wrong key"},
-                                     {"request_id", context.request_id}});
-    }
-    if (key.empty()) {
-      auto response = error_response(
-          401, Code::unauthenticated,
-          "An API key is needed: send it as " + settings_.key_header + " or as a bearer token.",
-          context.request_id);
-      response.headers.add("WWW-Authenticate", "Bearer");
-      co_return response;
-    }
-    if (!known) {
-      co_return error_response(403, Code::forbidden, "This API key is not known.",
-                               context.request_id);
+  if (auto refusal = refuse(context)) co_return *std::move(refusal);
+  co_return co_await with_body(context);
+}
+
+// A program comes with a key, a browser with the cookie of its session. Where no key is set,
+// everybody may come, but no page of somebody else's may send its reader's browser.
+std::optional<http::Response> Api::refuse(Context& context) {
+  if (context.route != nullptr && context.route->open) return std::nullopt;
+  const http::Request& request = context.request;
+  const auto forbidden = [&context](std::string_view why) {
+    return error_response(403, Code::forbidden, why, context.request_id);
+  };
+  if (settings_.keys.empty()) {
+    const bool is_a_programs = context.route != nullptr && context.route->any_method;
+    const bool is_harmless = is_a_programs || !(is_mutating(request) || is_upgrade(request));
+    if (is_harmless || is_of_our_origin(request).value_or(true)) return std::nullopt;
+    return forbidden("A page of another origin may not do this.");
+  }
+  const auto key = key_of(request, settings_.key_header);
+  if (is_one_of(key, settings_.keys)) return std::nullopt;
+  if (key.empty()) {
+    const auto now = std::chrono::steady_clock::now();
+    if (const auto* session = sessions_.find(session_token_of(request), now)) {
+      if (const auto why = why_refused(*session, request)) return forbidden(*why);
+      context.by_session = true;
+      return std::nullopt;
     }
   }
-  co_return co_await with_body(context);
+  log::warning("access denied", {{"path", request.path},
+                                 {"remote", request.remote},
+                                 {"reason", key.empty() ? "no key" : "wrong key"},
+                                 {"request_id", context.request_id}});
+  if (!key.empty()) return forbidden("This API key is not known.");
+  auto response = error_response(
+      401, Code::unauthenticated,
+      "An API key is needed: send it as " + settings_.key_header + " or as a bearer token.",
+      context.request_id);
+  response.headers.add("WWW-Authenticate", "Bearer");
+  return response;
 }
 
 Task<http::Response> Api::with_body(Context& context) {

@@ -16,6 +16,8 @@ Router::Router(std::vector<Route> routes) : routes_(std::move(routes)) {
   for (const Route& route : routes_) {
     Pattern pattern;
     for (std::string_view segment : segments_of(route.pattern)) {
+      pattern.takes_rest = segment.ends_with("...}");
+      if (pattern.takes_rest) break;
       const bool is_parameter = segment.starts_with('{');
       pattern.segments.push_back(is_parameter ? std::nullopt : std::optional(std::string(segment)));
     }
@@ -27,7 +29,9 @@ void Router::find(Context& context) const {
   const auto segments = segments_of(context.request.path);
   for (std::size_t i = 0; i < routes_.size(); ++i) {
     const auto& wanted = patterns_[i].segments;
-    if (wanted.size() != segments.size()) continue;
+    const bool is_long_enough = patterns_[i].takes_rest ? segments.size() >= wanted.size()
+                                                        : segments.size() == wanted.size();
+    if (!is_long_enough) continue;
     std::vector<std::string> params;
     bool matches = true;
     for (std::size_t k = 0; matches && k < wanted.size(); ++k) {
@@ -43,7 +47,7 @@ void Router::find(Context& context) const {
     const Route& route = routes_[i];
     const bool as_head =
         context.request.method == http::Method::head && route.method == http::Method::get;
-    if (route.method == context.request.method || as_head) {
+    if (route.any_method || route.method == context.request.method || as_head) {
       context.route = &route;
       context.params = std::move(params);
       return;

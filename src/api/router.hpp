@@ -20,6 +20,7 @@ struct Context {
   std::string allowed_methods = {};      // of a known path with a wrong method
   std::vector<std::string> params = {};  // decoded path parameters, in order
   std::string request_id = {};
+  bool by_session = false;  // a browser that is signed in, not a key
 
   Actor actor() const { return {"api:" + request_id}; }
 };
@@ -44,12 +45,14 @@ struct AnswerDoc {
 
 struct Route {
   http::Method method;
-  std::string pattern;  // "/sandboxes/{sandbox_id}/exec"
+  std::string pattern;  // "/sandboxes/{sandbox_id}/exec"; a last "{name...}" takes any rest
   RouteHandler handler;
-  bool open = false;               // needs no key
+  bool open = false;  // needs no key
+  bool any_method = false;
   std::size_t body_bytes_max = 0;  // 0: takes no body; what is sent is ignored
   std::string summary;
   json::object request_schema;  // empty: no body
+  const char* request_type = "application/json";
   std::vector<QueryDoc> query;
   std::vector<AnswerDoc> answers;  // the good one first; errors that need a word
 };
@@ -66,6 +69,7 @@ class Router {
  private:
   struct Pattern {
     std::vector<std::optional<std::string>> segments;  // nothing: a parameter
+    bool takes_rest = false;
   };
 
   std::vector<Route> routes_;

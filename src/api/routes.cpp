@@ -7,7 +7,7 @@ namespace matrx::api {
 
 using http::Method;
 
-std::vector<Route> make_routes(const Schemas& schemas) {
+std::vector<Route> make_routes(const Schemas& schemas, const MachineSchemas& machine) {
   const AnswerDoc not_found{404, "Unknown sandbox", {}};
   const AnswerDoc ended{410, "It has ended; the text names its status and stop reason", {}};
   const AnswerDoc not_ready{409, "Not in a state for this", {}};
@@ -15,7 +15,7 @@ std::vector<Route> make_routes(const Schemas& schemas) {
   const json::object text = {{"type", "string"}};
   const std::size_t json = kJsonBodyBytesMax;
 
-  return {
+  std::vector<Route> routes = {
       {.method = Method::get,
        .pattern = "/",
        .handler = &Api::service,
@@ -158,7 +158,9 @@ std::vector<Route> make_routes(const Schemas& schemas) {
        .pattern = "/users/{user_id}/storage/{tier}/files",
        .handler = &Api::storage_files,
        .summary = "A folder of a tier, hot or cold; no sandbox has to run",
-       .query = {{"path", "string", "Of the folder, below the tier; default: its top"}},
+       .query = {{"path", "string", "Of the folder, below the tier; default: its top"},
+                 {"limit", "integer", "Entries of one answer, 1 to 10000; default 1000"},
+                 {"cursor", "string", "next_cursor of the answer before"}},
        .answers = {{200, "What lies directly in it", stored_folder_schema().describe()},
                    {400, "A path that leads out", {}},
                    {404, "No such folder", {}},
@@ -178,9 +180,43 @@ std::vector<Route> make_routes(const Schemas& schemas) {
        .summary = "Delete what the storage has of a user",
        .query = {{"tier", "string", "hot or cold; default: both"}},
        .answers = {{200, "How many objects are gone", deleted_schema().describe()},
-                   {409, "A sandbox of this user is using it", {}},
+                   {409,
+                    "A sandbox of this user is using it, or its large files are not sent yet",
+                    {}},
                    unavailable}},
+
+      {.method = Method::get,
+       .pattern = "/dashboard/session",
+       .handler = &Api::get_session,
+       .open = true,
+       .summary = "Is this browser signed in to the dashboard?",
+       .answers = {{200, "The session", session_schema().describe()}}},
+      {.method = Method::post,
+       .pattern = "/dashboard/session",
+       .handler = &Api::open_session,
+       .open = true,
+       .body_bytes_max = kSessionBodyBytesMax,
+       .summary =
+           "Sign in: an API key in exchange for a cookie. With it, whatever changes something "
+           "needs the header X-Matrx-CSRF, and a WebSocket our own origin",
+       .request_schema = schemas.session_request.describe(),
+       .answers = {{200, "Signed in", session_schema().describe()}, {403, "A wrong key", {}}}},
+      {.method = Method::del,
+       .pattern = "/dashboard/session",
+       .handler = &Api::close_session,
+       .open = true,
+       .summary = "Sign out",
+       .answers = {{204, "Signed out", {}}, {403, "Without the session's X-Matrx-CSRF", {}}}},
+      {.method = Method::get,
+       .pattern = "/dashboard/{path...}",
+       .handler = &Api::dashboard,
+       .open = true,
+       .summary = "The dashboard, for browsers",
+       .answers = {{200, "A page or a file of it", text, "text/html"},
+                   {404, "No such file, or a build without a dashboard", {}}}},
   };
+  add_machine_routes(routes, schemas, machine);
+  return routes;
 }
 
 }  // namespace matrx::api

@@ -19,6 +19,8 @@ CreateSpec to_spec(CreateSandboxRequest request) {
   if (request.name) spec.name = *std::move(request.name);
   if (request.labels) spec.labels = *std::move(request.labels);
   if (request.env) spec.env = *std::move(request.env);
+  spec.idle_timeout_seconds = request.idle_timeout_seconds.value_or(0);
+  if (request.egress == "none") spec.egress = Egress::none;
   if (request.resources) {
     spec.cpu = request.resources->cpu;
     if (const auto mb = request.resources->memory_mb) spec.memory_bytes = *mb * kBytesPerMb;

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "api/api.hpp"
 #include "api/decode.hpp"
 #include "base/ids.hpp"
@@ -39,9 +41,29 @@ Result<std::string> path_in(const QueryReader& query, bool may_be_top) {
   return path;
 }
 
-StoredEntryBody to_body(const StoredEntry& entry) {
-  const HomeNode& node = entry.node;
-  StoredEntryBody body{.path = to_valid_utf8(entry.path), .size = node.size_bytes};
+// A name as a cursor: opaque, and plain in a URL, also where the name is no text at all.
+std::string to_cursor(std::string_view name) {
+  std::string cursor = base64_encode(name);
+  std::ranges::replace(cursor, '+', '-');
+  std::ranges::replace(cursor, '/', '_');
+  cursor.erase(cursor.find_last_not_of('=') + 1);
+  return cursor;
+}
+
+Result<std::string> name_of_cursor(std::string cursor) {
+  constexpr std::size_t kGroup = 4;
+  std::ranges::replace(cursor, '-', '+');
+  std::ranges::replace(cursor, '_', '/');
+  cursor.append((kGroup - cursor.size() % kGroup) % kGroup, '=');
+  auto name = base64_decode(cursor);
+  if (!name || name->contains('/')) {
+    return fail(Code::invalid, "The cursor is not one of a page before.");
+  }
+  return *std::move(name);
+}
+
+StoredEntryBody to_body(const std::string& path, const HomeNode& node) {
+  StoredEntryBody body{.path = to_valid_utf8(path), .size = node.size_bytes};
   body.name = body.path.substr(body.path.rfind('/') + 1);
   body.type = node.kind == NodeKind::file     ? "file"
               : node.kind == NodeKind::folder ? "folder"
@@ -72,12 +94,24 @@ Task<http::Response> Api::storage_usage(Context& context) {
 Task<http::Response> Api::storage_files(Context& context) {
   const auto place = place_of(context);
   if (!place) co_return error_response(place.error(), context.request_id);
-  const auto path = path_in(QueryReader(context), true);
+  QueryReader query(context);
+  const int limit = query.integer("limit", static_cast<int>(kStoredEntriesDefault), 1,
+                                  static_cast<int>(kStoredEntriesMax));
+  if (query.failed()) co_return query.response();
+  const auto path = path_in(query, true);
   if (!path) co_return error_response(path.error(), context.request_id);
-  const auto folder = co_await core_.user_storage().list(*place, *path);
+  const auto after = name_of_cursor(query.text("cursor").value_or(""));
+  if (!after) co_return error_response(after.error(), context.request_id);
+  FolderQuery page{.folder = *path, .after = *after};
+  page.entries_max = static_cast<std::size_t>(limit);
+  const auto folder = co_await core_.user_storage().list(*place, std::move(page));
   if (!folder) co_return error_response(folder.error(), context.request_id);
   StoredFolderBody body{.entries = {}, .truncated = folder->truncated};
-  for (const StoredEntry& entry : folder->entries) body.entries.push_back(to_body(entry));
+  for (const auto& [entry, node] : folder->entries) body.entries.push_back(to_body(entry, node));
+  if (folder->truncated && !folder->entries.empty()) {
+    const std::string& last = folder->entries.rbegin()->first;
+    body.next_cursor = to_cursor(last.substr(last.rfind('/') + 1));
+  }
   co_return json_response(200, stored_folder_schema().encode(body));
 }
 

@@ -142,6 +142,25 @@ TEST(WithDeadline, GivesTheResultOrNothing) {
   run_task(all());
 }
 
+// Whoever reads a stream in slices of time would lose what came just then.
+TEST(WithDeadline, KeepsWhatWasDoneWhenTheTimeRanOut) {
+  SystemClock clock;
+  auto deaf = [&](Result<int> result) -> Task<Result<int>> {
+    co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+    co_await clock.sleep(50ms);
+    co_return result;
+  };
+  auto all = [&]() -> Task<void> {
+    const auto kept = co_await with_deadline(clock, 1ms, deaf(7));
+    EXPECT_TRUE(kept && *kept && **kept == 7);
+    const auto cancelled = fail(Code::cancelled, "The connection was lost.");
+    EXPECT_FALSE(co_await with_deadline(clock, 1ms, deaf(cancelled)));
+    const auto late = co_await within(clock, 1ms, "It", deaf(cancelled));
+    EXPECT_EQ(late.error().code, Code::timeout);
+  };
+  run_task(all());
+}
+
 TEST(Notice, WakesEverybodyWhoWaits) {
   Notice notice;
   int woken = 0;

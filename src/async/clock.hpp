@@ -42,14 +42,32 @@ class Patience {
   milliseconds ends_;
 };
 
+// Awaits the task into `result`. For with_deadline().
+template <class T>
+Task<void> await_into(std::optional<T>& result, Task<T> task) {
+  result.emplace(co_await std::move(task));
+}
+
+// Is it worth something, though the time ran out before it came?
+template <class T>
+bool is_success(const T&) {
+  return false;  // it may be a word for "cancelled"
+}
+template <class T>
+bool is_success(const Result<T>& result) {
+  return result.has_value();
+}
+
 // Runs the task for at most `limit`; nothing where the time ran out (the task is cancelled and
-// has ended by then).
+// has ended by then). What succeeded just when the time ran out is the answer: who reads a stream
+// in slices of time loses nothing.
 template <class T>
 Task<std::optional<T>> with_deadline(Clock& clock, milliseconds limit, Task<T> task) {
   using namespace asio::experimental::awaitable_operators;
-  auto first = co_await (std::move(task) || clock.sleep(limit));
-  if (first.index() == 0) co_return std::get<0>(std::move(first));
-  co_return std::nullopt;
+  std::optional<T> result;
+  const auto first = co_await (await_into(result, std::move(task)) || clock.sleep(limit));
+  if (first.index() == 1 && result && !is_success(*result)) result.reset();
+  co_return result;
 }
 
 // The same for tasks that answer Result<T>: a passed deadline becomes Code::timeout.

@@ -12,25 +12,12 @@
 #include <cstring>
 #include <filesystem>
 
+#include "base/descriptor.hpp"
+
 namespace matrx {
 namespace {
 
 namespace fs = std::filesystem;
-
-class Descriptor {
- public:
-  explicit Descriptor(int number) : number_(number) {}
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() {
-    if (number_ >= 0) ::close(number_);
-  }
-  explicit operator bool() const { return number_ >= 0; }
-  int get() const { return number_; }
-
- private:
-  int number_;
-};
 
 constexpr std::size_t kCopyBytes = 256 * 1024;
 
@@ -56,11 +43,12 @@ std::unexpected<Error> file_error(const std::string& doing) {
   return fail(Code::unavailable, "The disk does not work.", std::move(internal));
 }
 
-int open_beneath(int folder, const std::string& path, int flags, unsigned mode) {
+int open_beneath(int folder, const std::string& path, int flags, unsigned mode,
+                 std::uint64_t resolve) {
   open_how how{};
   how.flags = static_cast<std::uint64_t>(flags) | O_CLOEXEC | O_NOFOLLOW;
   how.mode = mode;
-  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
+  how.resolve = resolve | RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
   for (;;) {
     const long opened = ::syscall(SYS_openat2, folder, path.c_str(), &how, sizeof how);
     // The kernel asks for another try where somebody was moving folders about.

@@ -1,6 +1,7 @@
 #pragma once
 // Small files as a whole. Blocking: for a worker thread, or before the event loop runs.
 
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -17,8 +18,10 @@ Result<void> replace_file(const std::string& path, const std::string& text);
 Result<std::optional<std::string>> read_file(const std::string& path, std::size_t bytes_max);
 
 // Opens below a folder, whatever hostile programs make of the path meanwhile: no link is followed,
-// nothing outside is reached. As open(2); -1 and errno. The path is relative.
-int open_beneath(int folder, const std::string& path, int flags, unsigned mode = 0);
+// nothing outside is reached. As open(2); -1 and errno. The path is relative. resolve: more of
+// openat2's RESOLVE_ flags.
+int open_beneath(int folder, const std::string& path, int flags, unsigned mode = 0,
+                 std::uint64_t resolve = 0);
 
 // A descriptor for reading a regular file below a folder; never waits for a FIFO. not_found: there
 // is none (any more).

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 
 namespace matrx {
 
@@ -26,14 +27,27 @@ inline constexpr int kListLimitMax = 1000;
 inline constexpr int kEventsMax = 1000;  // of one sandbox, newest kept
 
 // --- HTTP --------------------------------------------------------------------------------------
-inline constexpr std::size_t kHeaderBytesMax = 16 * 1024;  // request line and all header lines
-inline constexpr std::size_t kTargetBytesMax = 8 * 1024;
+inline constexpr std::size_t kHeaderBytesMax = 16 * 1024;   // request line and all header lines
+inline constexpr std::size_t kTargetBytesMax = 13 * 1024;   // a path of PATH_MAX, all escaped
 inline constexpr std::size_t kServerConnectionsMax = 4096;  // descriptors are finite
 inline constexpr auto kHeaderTimeout = 10s;                 // from first byte to end of header
 inline constexpr auto kBodyTimeout = 30s;                   // between two pieces of a body
 inline constexpr auto kKeepAliveTimeout = 75s;              // idle between two requests
 inline constexpr auto kWriteTimeout = 30s;                  // a reader that takes nothing
 inline constexpr auto kDrainTimeout = 10s;                  // requests under way at shutdown
+
+// --- Dashboard ---------------------------------------------------------------------------------
+inline constexpr auto kSessionIdle = std::chrono::hours(12);  // a working day
+inline constexpr auto kSessionMax = std::chrono::days(7);
+inline constexpr std::size_t kSessionsMax = 1000;  // 300 bytes each
+inline constexpr std::size_t kKeyCharsMax = 1024;
+inline constexpr std::size_t kSessionBodyBytesMax = 16 * 1024;  // a key, escaped
+
+inline constexpr int kPortLinkSecondsDefault = 3600;
+inline constexpr int kPortLinkSecondsMax = 24 * 3600;
+inline constexpr std::size_t kPortLinksMax = 10'000;  // 300 bytes each
+
+inline constexpr auto kWebSocketIdle = 60s;  // half of it: a ping; all of it: given up
 
 inline constexpr int kInterimAnswersMax = 8;  // 1xx before an answer, to our client
 
@@ -57,6 +71,53 @@ inline constexpr std::size_t kGuestConnectionsMax = 256;  // execs of one sandbo
 inline constexpr std::size_t kGuestIdleConnectionsMax = 4;  // kept per sandbox
 // Two outputs at their limit, each byte escaped as \u0000.
 inline constexpr std::size_t kGuestAnswerBytesMax = 12 * kExecOutputBytesMax + 64 * 1024;
+
+// --- Inside of sandboxes ---------------------------------------------------------------------
+inline constexpr int kTerminalSideMax = 4096;  // columns, rows
+inline constexpr int kListDepthMax = 10;       // folders in folders, of one listing
+inline constexpr std::size_t kCopyErrorBytesMax = 4096;
+inline constexpr auto kProxyIdle = 600s;  // of an answer under way; as E2B's proxy
+inline constexpr std::size_t kTerminalMessageBytesMax = 256 * 1024;
+inline constexpr auto kMachinePing = 15s;           // a stream that has nothing to say says so
+inline constexpr auto kMachineSilenceMax = 45s;     // three of them missed
+inline constexpr auto kMachineFileDeadline = 60s;   // a folder moved, removed or listed
+inline constexpr auto kMachineInputDeadline = 70s;  // beyond the agent's own, of 60 s
+inline constexpr std::size_t kMachineProcessesMax = 2048;   // listed; the agent has 576
+inline constexpr std::size_t kMachineEntriesMax = 100'000;  // of one listing of files
+inline constexpr std::size_t kMachinePortsMax = 2048;       // listed; the agent has 1024
+inline constexpr std::size_t kMachineAnswerBytesMax = 4 * 1024 * 1024;  // of one call
+inline constexpr std::size_t kMachineMessageBytesMax = 256 * 1024;      // one of a stream
+
+// --- SSH gateway -------------------------------------------------------------------------------
+inline constexpr int kSshKeySecondsDefault = 3600;
+inline constexpr int kSshKeySecondsMax = 24 * 3600;
+inline constexpr std::size_t kSshKeyFileBytesMax = 16 * 1024;
+inline constexpr std::size_t kSshConnectionsMax = 256;  // at once, of all sandboxes
+inline constexpr std::size_t kSshConnectionsOfSandboxMax = 32;
+inline constexpr std::size_t kSshStrangersMax = 32;  // that have not signed in yet
+inline constexpr auto kSshLoginTimeout = 20s;        // from the connection to a key that fits
+inline constexpr int kSshKeyTriesMax = 6;            // as OpenSSH's MaxAuthTries
+inline constexpr std::size_t kSshChannelsMax = 64;   // of one connection: shells and forwards
+inline constexpr std::size_t kSshCommandBytesMax = 100 * 1024;  // the kernel takes 128 KiB
+inline constexpr std::size_t kSshSignalsMax = 16;               // that wait to be passed on
+inline constexpr std::size_t kSshPieceBytes = 32 * 1024;        // written at once, of one channel
+inline constexpr std::size_t kSshInputBytes = 128 * 1024;       // handed to a process at once
+inline constexpr auto kSshRowInterval = 2s;  // how late the end of a sandbox may be noticed
+inline constexpr auto kSshPartingTime = 2s;  // for the last words of a connection
+inline constexpr auto kSshWake = 60s;        // a wait looks around, though nothing rang
+
+// --- Usage and idleness ------------------------------------------------------------------------
+inline constexpr auto kIdleInterval = 5s;             // how late idleness may be noticed
+inline constexpr auto kUsageInterval = 15s;           // between two samples
+inline constexpr std::size_t kUsageSamplesMax = 120;  // half an hour, 11 KB for each sandbox
+inline constexpr std::size_t kSamplesAtOnceMax = 16;  // more wait
+inline constexpr double kBusyCpuCores = 0.05;         // a shell that waits uses nothing
+inline constexpr std::int64_t kBusyNetworkBytes = 64 * 1024;  // between two samples; ARP is less
+inline constexpr auto kActivityWriteInterval = 15s;           // what a crash may forget of it
+inline constexpr int kIdleSecondsMin = 30;
+inline constexpr std::size_t kLogsBytesMax = 1024 * 1024;  // of one answer
+inline constexpr int kLogLinesMax = 10'000;
+inline constexpr int kLogLinesDefault = 1000;
 
 // --- Core --------------------------------------------------------------------------------------
 inline constexpr auto kExpiryInterval = 1s;          // how late an expiry may be noticed
@@ -85,11 +146,12 @@ inline constexpr auto kDatabaseKeepAlive = 5s;  // three times that without an a
 
 // --- Homes -------------------------------------------------------------------------------------
 inline constexpr std::size_t kHomeNodesMax = 1'000'000;
-inline constexpr std::size_t kStoredEntriesMax = 10'000;           // of one folder, to browse
+inline constexpr std::size_t kStoredEntriesMax = 10'000;           // of one folder, in one answer
+inline constexpr std::size_t kStoredEntriesDefault = 1000;         // where the request says nothing
 inline constexpr std::size_t kStoredPieceBytes = 4 * 1024 * 1024;  // of a file, on its way out
 inline constexpr int kSyncTriesMax = 3;                            // of one sync; then later
 inline constexpr auto kSyncRetryDelay = 500ms;                     // before the second try; doubles
-inline constexpr auto kSyncDeadline = 30min;                       // of one try
+inline constexpr auto kSyncDeadline = 24h;   // of one try; what it waits for has closer ones
 inline constexpr auto kHomeSaveMin = 1s;     // a stop waits for the home at least that long
 inline constexpr auto kHomeLockLease = 30s;  // of a user's home, over all orchestrators
 inline constexpr auto kHomeLockRenewal = 10s;
@@ -99,25 +161,40 @@ inline constexpr auto kUnsavedInterval = 5s;     // between two looks at homes n
 inline constexpr auto kClearDiskInterval = 30s;  // between two looks at what lies on the disk
 inline constexpr auto kSaveRetryMin = 5s;        // between two saves of one home; doubles
 inline constexpr auto kSaveRetryMax = 5min;
-inline constexpr int kUnsavedAtOnceMax = 256;         // looked at in one round
-inline constexpr std::size_t kSyncsAtOnceMax = 8;     // more wait
+inline constexpr int kUnsavedAtOnceMax = 256;                     // looked at in one round
+inline constexpr std::size_t kSyncsAtOnceMax = 8;                 // each way; more wait
+inline constexpr std::size_t kSyncThreads = 2 * kSyncsAtOnceMax;  // none waits for another's disk
 inline constexpr std::size_t kNodesInlineMax = 2000;  // a plan over more is made on another thread
 inline constexpr std::size_t kManifestBytesMax = 256 * 1024 * 1024;  // about a million nodes
 
 // --- Object store, through rclone ----------------------------------------------------------------
-inline constexpr std::size_t kRcloneConnectionsMax = 16;
+inline constexpr std::size_t kRcloneConnectionsMax = 48;  // two for each sync, and mounts
 inline constexpr auto kRcloneStartDeadline = 10s;
-inline constexpr auto kRcloneStartPause = 500ms;   // between two starts
-inline constexpr auto kObjectReachDeadline = 20s;  // is it there at all?
-inline constexpr auto kObjectCallDeadline = 60s;   // one small call
-inline constexpr auto kObjectListDeadline = 5min;  // a listing; a million objects take under 1 min
-inline constexpr auto kObjectBatchDeadline = 20min;  // one batch of staged files, a whole home down
+inline constexpr auto kRcloneStartPause = 500ms;    // between two starts
+inline constexpr auto kObjectReachDeadline = 20s;   // is it there at all?
+inline constexpr auto kObjectCallDeadline = 60s;    // one small call
+inline constexpr auto kObjectListDeadline = 5min;   // a listing; a million objects take under 1 min
+inline constexpr auto kObjectStandstill = 5min;     // a transfer in which nothing moves is given up
+inline constexpr auto kObjectProgressPoll = 5s;     // between two looks at whether anything moves
+inline constexpr auto kObjectTransferMax = 24h;     // however well it moves
+inline constexpr auto kObjectCopyDeadline = 20min;  // of one object, within the store
+// An upload in parts that began so long ago is nobody's any more; what S3's own rules suggest.
+inline constexpr auto kStaleUploadAge = std::chrono::hours(7 * 24);
+inline constexpr auto kStaleUploadInterval = std::chrono::hours(24);  // between two looks
 inline constexpr std::size_t kStagedFilesMax = 4000;
 inline constexpr std::int64_t kStagedBytesMax = 512LL * 1024 * 1024;  // and one file more
 inline constexpr int kObjectTransfers = 16;                           // at once, of one batch
 
 // --- Cold storage ------------------------------------------------------------------------------
 inline constexpr auto kColdMountDeadline = 30s;
+inline constexpr auto kColdWatchInterval = 300ms;      // how late a dead mounter may be noticed
+inline constexpr auto kColdRowsInterval = 5s;          // rows are compared with mounts, and told
+inline constexpr auto kColdMendPauseMax = 5s;          // between two tries; doubles up to that
+inline constexpr std::size_t kColdMendsAtOnceMax = 8;  // more wait
+inline constexpr std::int64_t kColdCacheShareMin = 16LL * 1024 * 1024;  // of one user's cache
+inline constexpr auto kColdCachePoll = 10s;   // how late a cache may be cut to its size
+inline constexpr auto kColdRefusedPoll = 2s;  // is what was refused on its way by now?
+inline constexpr std::size_t kMounterWordsBytesMax = 1024 * 1024;  // kept of what it complains of
 inline constexpr auto kColdDirectoryTtl = 60s;  // how old another sandbox's listing may be
 inline constexpr auto kColdWriteBack = 1s;      // a closed file is sent after that
 inline constexpr auto kColdFlushMin = 1s;       // a stop waits for writes at least that long

@@ -6,19 +6,14 @@
 #include <cstdlib>
 #include <vector>
 
+#include "base/text.hpp"
+
 namespace matrx {
 
 std::string Random::hex(std::size_t bytes) {
-  static constexpr char kDigits[] = "0123456789abcdef";
   std::vector<unsigned char> raw(bytes);
   fill(raw);
-  std::string text;
-  text.reserve(bytes * 2);
-  for (unsigned char byte : raw) {
-    text += kDigits[byte >> 4];
-    text += kDigits[byte & 15];
-  }
-  return text;
+  return hex_encode(raw);
 }
 
 void SystemRandom::fill(std::span<unsigned char> out) {

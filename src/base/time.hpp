@@ -8,6 +8,7 @@
 
 namespace matrx {
 
+using std::chrono::microseconds;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 using TimePoint = std::chrono::sys_time<milliseconds>;

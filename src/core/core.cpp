@@ -5,25 +5,34 @@
 namespace matrx {
 
 Core::Core(Executor executor, CoreSettings settings, Store& store, Runtime& runtime, Guest& guest,
-           Storage& storage, Homes& homes, ColdMounts& cold, Clock& clock, Random& random)
+           Machine& machine, Storage& storage, Homes& homes, ColdMounts& cold, Clock& clock,
+           Random& random)
     : settings_(std::move(settings)),
       store_(store),
       runtime_(runtime),
+      machine_(machine),
+      random_(random),
       storage_(storage),
       disk_(homes),
       cold_(cold),
       registry_(store, settings_.installation),
       hosts_(settings_, store, clock),
       home_sync_(executor, settings_, registry_, store, storage, homes, clock),
-      user_storage_(storage, home_sync_),
+      user_storage_(storage, home_sync_, cold),
       driver_(executor, settings_, registry_, store, runtime, guest, home_sync_, cold),
       lifecycle_(settings_, registry_, driver_, hosts_, home_sync_, homes, cold, store, runtime,
                  guest, clock, random),
-      commands_(registry_, driver_, hosts_, store, guest, clock),
+      inside_(registry_, driver_, hosts_, store, guest, machine, clock),
+      commands_(inside_, guest),
+      pausing_(registry_, driver_, hosts_, store),
       signals_(executor, driver_, store, guest, clock),
       feed_(store, clock),
       caretaker_(settings_, registry_, store, clock),
-      home_loop_(executor, settings_, registry_, driver_, home_sync_, homes, cold, store, clock),
+      stray_homes_(executor, settings_, driver_, home_sync_, store, runtime, clock),
+      home_loop_(executor, settings_, registry_, driver_, home_sync_, stray_homes_, homes, storage,
+                 store, clock),
+      cold_loop_(executor, settings_, registry_, driver_, cold, store, runtime, clock),
+      monitor_(executor, settings_, driver_, inside_, machine, store, clock),
       loops_(executor, settings_, registry_, driver_, signals_, hosts_, feed_, caretaker_, store,
              runtime, clock) {}
 
@@ -36,14 +45,24 @@ Task<Result<void>> Core::open() {
   co_return co_await registry_.recount();
 }
 
+Task<Result<void>> Core::reconcile() {
+  CO_CHECK(co_await home_loop_.clear_disk());
+  co_return co_await loops_.reconcile();
+}
+
 void Core::start() {
   loops_.start();
   home_loop_.start();
+  monitor_.start();
+  cold_loop_.start();
 }
 
 void Core::cancel() {
   loops_.cancel();
   home_loop_.cancel();
+  monitor_.cancel();
+  stray_homes_.cancel();
+  cold_loop_.cancel();
   signals_.cancel();
   driver_.cancel();
   home_sync_.cancel();
@@ -52,6 +71,9 @@ void Core::cancel() {
 Task<void> Core::join() {
   co_await loops_.join();
   co_await home_loop_.join();
+  co_await monitor_.join();
+  co_await stray_homes_.join();
+  co_await cold_loop_.join();
   co_await signals_.join();
   co_await driver_.join();
   co_await home_sync_.join();
@@ -67,6 +89,15 @@ Task<Result<Sandbox>> Core::create(CreateSpec spec, Actor actor) {
 
 Task<Result<void>> Core::destroy(SandboxId id, bool graceful, StopReason reason, Actor actor) {
   return lifecycle_.destroy(id, graceful, reason, std::move(actor));
+}
+
+Task<Result<std::string>> Core::logs(SandboxId id, int lines) {
+  CO_TRY(row, co_await store_.get(id));
+  CO_CHECK(co_await hosts_.check_here(row));
+  auto text = co_await runtime_.logs(id, lines, kLogsBytesMax);
+  if (text || text.error().code != Code::not_found) co_return text;
+  CO_CHECK(check_usable(row));
+  co_return fail(Code::conflict, "The sandbox has no container yet.");
 }
 
 Task<Result<std::vector<SandboxEvent>>> Core::events(SandboxId id) {

@@ -1,10 +1,13 @@
 #pragma once
 // The inside of the house: everything that is decided. Knows ports only.
 
+#include "core/cold_loop.hpp"
 #include "core/commands.hpp"
 #include "core/home_loop.hpp"
 #include "core/lifecycle.hpp"
 #include "core/loops.hpp"
+#include "core/monitor.hpp"
+#include "core/pausing.hpp"
 #include "core/signals.hpp"
 #include "core/user_storage.hpp"
 
@@ -14,13 +17,15 @@ class Core {
  public:
   // The references outlive the core.
   Core(Executor executor, CoreSettings settings, Store& store, Runtime& runtime, Guest& guest,
-       Storage& storage, Homes& homes, ColdMounts& cold, Clock& clock, Random& random);
+       Machine& machine, Storage& storage, Homes& homes, ColdMounts& cold, Clock& clock,
+       Random& random);
 
   // Opens the store. What it answers with must stop the start.
   Task<Result<void>> open();
 
-  // One round of reconciliation. Where the engine cannot be reached, the loops do it later.
-  Task<Result<void>> reconcile() { return loops_.reconcile(); }
+  // One round of reconciliation, of homes and of containers. Where the engine cannot be reached,
+  // the loops do it later.
+  Task<Result<void>> reconcile();
 
   // Begins the loops.
   void start();
@@ -40,6 +45,21 @@ class Core {
     return commands_.exec(id, std::move(spec), std::move(actor));
   }
   Task<Result<std::vector<SandboxEvent>>> events(SandboxId id);
+  Task<Result<Sandbox>> pause(SandboxId id, Actor actor) {
+    return pausing_.pause(std::move(id), std::move(actor));
+  }
+  Task<Result<Sandbox>> resume(SandboxId id, Actor actor) {
+    inside_.activity().touch(id);  // its idleness begins anew
+    return pausing_.resume(std::move(id), std::move(actor));
+  }
+  // The last lines of what its first process wrote. gone, conflict: there is no container of it
+  // here.
+  Task<Result<std::string>> logs(SandboxId id, int lines);
+  // What goes on inside.
+  Inside& inside() { return inside_; }
+  Machine& machine() { return machine_; }
+  const Monitor& monitor() const { return monitor_; }
+  Random& random() { return random_; }
   Signals& signals() { return signals_; }
 
   Feed& feed() { return feed_; }
@@ -52,6 +72,7 @@ class Core {
   // For health: never waits.
   std::int64_t active() const { return registry_.active(); }
   std::int64_t unsaved_homes() const { return home_loop_.unsaved(); }
+  ColdTotals cold_totals() const { return cold_.totals(); }
   // For readiness: ok, or why not.
   Task<Result<void>> check_store() { return store_.ping(); }
   Task<Result<void>> check_runtime() { return runtime_.ping(); }
@@ -63,6 +84,8 @@ class Core {
   CoreSettings settings_;
   Store& store_;
   Runtime& runtime_;
+  Machine& machine_;
+  Random& random_;
   Storage& storage_;
   Homes& disk_;
   ColdMounts& cold_;
@@ -72,11 +95,16 @@ class Core {
   UserStorage user_storage_;
   Driver driver_;
   Lifecycle lifecycle_;
+  Inside inside_;
   Commands commands_;
+  Pausing pausing_;
   Signals signals_;
   Feed feed_;
   Caretaker caretaker_;
+  StrayHomes stray_homes_;
   HomeLoop home_loop_;
+  ColdLoop cold_loop_;
+  Monitor monitor_;
   Loops loops_;
 };
 

@@ -78,7 +78,9 @@ Task<Result<void>> Driver::drive_with_turn(SandboxId id, Actor actor, Slots* slo
       if (is_final(row.status)) guest_.forget(id);
       if (is_final(row.status) && !is_unsaved(row)) co_await homes_.forget(id);
       slot.reset();
-      if (is_final(row.status)) co_await detach_cold(row, kColdFlushLater, actor);
+      // A destroy has waited for it as long as its patience lasted.
+      const milliseconds rest = slots != nullptr ? kColdFlushLater : kColdFlushMin;
+      if (is_final(row.status)) co_await detach_cold(row, rest, actor);
       co_return Result<void>();
     }
     // These two may use up all the patience there is: no reason to hold others up.
@@ -97,12 +99,13 @@ Task<Result<void>> Driver::drive_with_turn(SandboxId id, Actor actor, Slots* slo
 Task<void> Driver::detach_cold(const Sandbox& row, milliseconds patience, Actor actor) {
   const auto detached = co_await cold_.detach(row.id, row.user_id, patience);
   if (detached && *detached) co_return;
-  const std::string why = detached ? "" : detached.error().message;
+  const std::string why = detached ? cold_.trouble(row.id) : detached.error().message;
   log::warning("large files are still on their way to the storage",
                {{"sandbox_id", row.id.text()}, {"user_id", row.user_id}, {"error", why}});
   if (is_final(row.status)) co_return;
-  co_await registry_.note_storage(row.id, std::move(actor), row.storage_state,
-                                  "Large files are still on their way to the storage; " + why);
+  co_await registry_.note_storage(
+      row.id, std::move(actor), row.storage_state,
+      "Large files are still on their way to the storage." + (why.empty() ? "" : " " + why));
 }
 
 Task<Result<void>> Driver::apply(Step step, Sandbox row, const std::optional<Container>& container,
@@ -136,6 +139,12 @@ Task<Result<void>> Driver::apply(Step step, Sandbox row, const std::optional<Con
       }
       co_return Result<void>();
     }
+
+    case Step::pause:
+      co_return co_await runtime_.pause(id);
+
+    case Step::resume:
+      co_return co_await runtime_.resume(id);
 
     case Step::remove_container:
       co_return co_await runtime_.remove(id);

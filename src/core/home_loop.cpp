@@ -22,7 +22,7 @@ void warn(const char* what, const Error& error) {
 void HomeLoop::start() {
   tasks_.spawn("save homes", save_for_ever());
   tasks_.spawn("checkpoints", checkpoint_for_ever());
-  tasks_.spawn("cold storage", cold_.watch_for_ever());
+  tasks_.spawn("old uploads", drop_stale_for_ever());
 }
 
 Task<void> HomeLoop::save_for_ever() {
@@ -50,29 +50,29 @@ Task<Result<void>> HomeLoop::schedule_unsaved() {
   co_return Result<void>();
 }
 
-// What a crash, or a lost answer, left between "saved" and "freed".
 Task<Result<void>> HomeLoop::clear_disk() {
-  CO_TRY(mounted, co_await cold_.list());
-  for (const SandboxId& id : mounted) {
-    const auto row = co_await store_.get(id);
-    if (row && is_final(row->status)) driver_.schedule(id, kHomes);
-  }
   CO_TRY(kept, co_await disk_.list());
+  std::vector<KeptHome> without_row;
   for (const KeptHome& home : kept) {
     const auto row = co_await store_.get(home.id);
     if (row) {
       if (is_final(row->status)) driver_.schedule(home.id, kHomes);
     } else if (row.error().code == Code::not_found) {
-      if (!strangers_.insert(home.id).second) continue;
-      log::warning("home on the disk without a sandbox in the registry; left alone",
-                   {{"sandbox_id", home.id.text()},
-                    {"user_id", home.user_id},
-                    {"folder", disk_.folder(home.id)}});
+      without_row.push_back(home);
     } else {
       co_return std::unexpected(row.error());
     }
   }
+  strays_.found(without_row);
   co_return Result<void>();
+}
+
+Task<void> HomeLoop::drop_stale_for_ever() {
+  for (;;) {
+    const auto done = co_await storage_.drop_stale();
+    if (!done) warn("old uploads that never ended cannot be removed", done.error());
+    co_await clock_.sleep(kStaleUploadInterval);
+  }
 }
 
 Task<void> HomeLoop::checkpoint_for_ever() {
@@ -91,9 +91,6 @@ Task<Result<void>> HomeLoop::schedule_checkpoints() {
   for (const Sandbox& row : rows) {
     if (!is_usable(row.status) || row.storage_state != StorageState::active) continue;
     usable.insert(row.id);
-    if (const auto attached = co_await cold_.attach(row.id, row.user_id); !attached) {
-      warn("cold storage of a running sandbox cannot be had; trying again", attached.error());
-    }
     const auto [known, is_new] = checkpoints_.try_emplace(row.id);
     Checkpoint& checkpoint = known->second;
     // Spread over the interval, so that a restart does not scan all homes at once.
@@ -124,14 +121,14 @@ Task<void> HomeLoop::checkpoint_one(SandboxId id) {
   const auto row = co_await store_.get(id);
   if (!row || !is_usable(row->status)) co_return;
   const auto done = co_await homes_.checkpoint(*row);
-  Checkpoint& checkpoint = checkpoints_[id];
-  // The row tells of the first failure and of its end, not of each minute.
-  const bool has_failed = !done;
-  if (has_failed != checkpoint.failed || (has_failed && row->storage_detail.empty())) {
-    const std::string words = has_failed ? done.error().message : std::string();
-    const auto noted = co_await registry_.note_storage(id, kHomes, StorageState::active, words);
-    if (noted) checkpoint.failed = has_failed;
-  }
+  // The row tells why it fails and that it works again, not of each minute.
+  const auto after = co_await store_.get(id);
+  if (!after || !is_usable(after->status)) co_return;  // its last save tells
+  const std::string words = done ? std::string() : done.error().message;
+  const std::string& said = after->storage_detail;
+  // What is said of large files is not ours to take back.
+  if (words == said || (done && said.starts_with(kColdWordsBegin))) co_return;
+  co_await registry_.note_storage(id, kHomes, StorageState::active, words);
 }
 
 }  // namespace matrx

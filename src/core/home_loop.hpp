@@ -3,57 +3,62 @@
 // the disk of those that nobody needs.
 
 #include <unordered_map>
-#include <unordered_set>
 
 #include "core/driver.hpp"
+#include "core/stray_homes.hpp"
 
 namespace matrx {
 
 class HomeLoop {
  public:
   HomeLoop(Executor executor, const CoreSettings& settings, Registry& registry, Driver& driver,
-           HomeSync& homes, Homes& disk, ColdMounts& cold, Store& store, Clock& clock)
+           HomeSync& homes, StrayHomes& strays, Homes& disk, Storage& storage, Store& store,
+           Clock& clock)
       : settings_(settings),
         registry_(registry),
         driver_(driver),
         homes_(homes),
+        strays_(strays),
         disk_(disk),
-        cold_(cold),
+        storage_(storage),
         store_(store),
         clock_(clock),
         tasks_(executor) {}
+
+  // What a crash, a lost answer or a registry in memory left on this disk. Once before anybody may
+  // ask for a sandbox, and then by itself.
+  Task<Result<void>> clear_disk();
 
   void start();
   void cancel() { tasks_.cancel(); }
   Task<void> join() { return tasks_.join(); }
 
   // Homes of this host that are not saved yet, as of the last look.
-  std::int64_t unsaved() const { return unsaved_; }
+  std::int64_t unsaved() const { return unsaved_ + homes_.strays(); }
 
  private:
   Task<void> save_for_ever();
+  Task<void> drop_stale_for_ever();
   Task<void> checkpoint_for_ever();
   Task<void> checkpoint_one(SandboxId id);
   Task<Result<void>> schedule_unsaved();
   Task<Result<void>> schedule_checkpoints();
-  Task<Result<void>> clear_disk();
 
   struct Checkpoint {
     milliseconds due{0};  // of the clock's uptime
     bool under_way = false;
-    bool failed = false;
   };
 
   const CoreSettings& settings_;
   Registry& registry_;
   Driver& driver_;
   HomeSync& homes_;
+  StrayHomes& strays_;
   Homes& disk_;
-  ColdMounts& cold_;
+  Storage& storage_;
   Store& store_;
   Clock& clock_;
   std::unordered_map<SandboxId, Checkpoint> checkpoints_;
-  std::unordered_set<SandboxId> strangers_;  // homes without a row, that were reported
   std::int64_t unsaved_ = 0;
   TaskGroup tasks_;
 };

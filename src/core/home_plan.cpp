@@ -132,6 +132,7 @@ class Planner {
   // Changed there only. Where we have made something else of a folder above it, it moves aside.
   void keep_theirs(const std::string& path) {
     const HomeNode& node = remote_.at(path);
+    if (node == new_folder()) return;  // nobody made it: what is kept in it brings it along
     for (std::string above = parent_of(path); !above.empty(); above = parent_of(above)) {
       const Maybe ours = find(plan_.result, above);
       if (ours == nullptr || ours->kind == NodeKind::folder) continue;

@@ -77,6 +77,19 @@ TEST(HomePlan, AChangeOutlivesARemoval) {
   EXPECT_TRUE(plan.remove.empty());
 }
 
+// A try that was cut off has sent a/b/x, and then the home has changed.
+TEST(HomePlan, FoldersThatOnlyObjectsImplyLeaveNothingBehind) {
+  HomeTree remote = merge_listing({}, {{"a/b/x", file(1, "")}});
+  remote.at("a/b/x").writer = "sbx-b";
+  const auto replaced = plan_upload({}, {{"a", local(3)}}, remote, "sbx-b");
+  EXPECT_EQ(replaced.remove, Paths{"a/b/x"});
+  EXPECT_EQ(replaced.result.size(), 1U);
+  EXPECT_EQ(plan_upload({}, {}, remote, "sbx-b").result, HomeTree{});
+  // Somebody else's object keeps its folders.
+  remote.at("a/b/x").writer = "";
+  EXPECT_EQ(plan_upload({}, {}, remote, "sbx-b").result, remote);
+}
+
 TEST(HomePlan, TheirFilesInAFolderThatBecameAFileHere) {
   const HomeTree base{{"d", folder()}, {"d/x", file(1)}};
   HomeTree remote = base;

@@ -33,7 +33,6 @@ class HomeSync {
         storage_(storage),
         homes_(homes),
         clock_(clock),
-        slots_(kSyncsAtOnceMax),
         tasks_(executor) {}
   ~HomeSync() { planner_.join(); }
 
@@ -52,6 +51,13 @@ class HomeSync {
 
   // Frees the disk of a home that needs no saving.
   Task<void> forget(SandboxId id);
+
+  // A home that no row knows: creates of its user wait for it, as for those of sandboxes, until it
+  // is saved, which also frees the disk, or is let go.
+  void expect_stray(const KeptHome& home) { strays_[home.id].user_id = home.user_id; }
+  void let_go_stray(const SandboxId& id) { strays_.erase(id); }
+  Task<Result<void>> save_stray(KeptHome home);
+  std::int64_t strays() const { return static_cast<std::int64_t>(strays_.size()); }
 
   // Deletes what the storage has of the user in these tiers; answers how many objects.
   // conflict: a sandbox of that user is active, or its home has still to be saved.
@@ -72,6 +78,10 @@ class HomeSync {
     milliseconds pause{0};
     milliseconds until{0};  // of the clock's uptime
   };
+  struct Stray {
+    std::string user_id;
+    std::string why;  // it is not saved yet
+  };
   using Sync = std::function<Task<Result<SyncReport>>()>;
 
   Task<Result<void>> wait_for_unsaved(Sandbox row);
@@ -81,14 +91,20 @@ class HomeSync {
   Task<Result<std::int64_t>> remove_unused(std::string user_id, std::vector<Tier> tiers);
   static Task<bool> wait_until_over(std::shared_ptr<Saving> saving);
   Task<Result<HomeTree>> read_remote(std::string user_id);
+  Task<void> drop_unfinished(const Sandbox& row, const HomeTree& journal);
   Task<Result<void>> send(const Sandbox& row, UploadPlan& plan, HomeTree journal,
                           SyncReport& report, bool at_rest);
+  // Answers how many files the storage cannot hold: they are taken out.
+  std::size_t fit(const std::string& user_id, const HomeTree& base, HomeTree& local) const;
   Task<Result<void>> verify(const Sandbox& row, const UploadPlan& plan);
-  Task<UploadPlan> plan(HomeTree base, HomeTree local, HomeTree remote, std::string sandbox_id);
+  // Runs the plain function here, or on another thread where so many nodes would hold up this one.
+  template <class F>
+  Task<std::invoke_result_t<F&>> compute(std::size_t nodes, F work);
   Task<void> save_in_background(Sandbox row, std::shared_ptr<Saving> saving);
 
   // Tries it up to kSyncTriesMax times, alone for this user over all orchestrators.
   Task<Result<SyncReport>> alone(Sandbox row, SyncDirection direction, Sync sync);
+  Task<void> tell(const Sandbox& row, SyncDirection direction, const Error& error);
   template <class T>
   Task<Result<T>> with_lease(std::string user_id, std::function<Task<Result<T>>()> work);
   Task<void> renew_while_ours(std::string lease);
@@ -102,11 +118,13 @@ class HomeSync {
   Homes& homes_;
   Clock& clock_;
   Turns turns_;  // by user
-  Slots slots_;
+  // A create waits for its home: not behind all the homes that are on their way up.
+  Slots down_slots_{kSyncsAtOnceMax}, up_slots_{kSyncsAtOnceMax};
   std::unordered_map<SandboxId, std::shared_ptr<Saving>> saving_;
   std::unordered_map<SandboxId, Failed> failed_;
+  std::unordered_map<SandboxId, Stray> strays_;
   SyncTotals totals_;
-  asio::thread_pool planner_{1};
+  asio::thread_pool planner_{2};
   TaskGroup tasks_;
 };
 

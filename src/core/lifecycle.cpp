@@ -1,7 +1,7 @@
 #include "core/lifecycle.hpp"
 
 #include "base/log.hpp"
-#include "core/commands.hpp"
+#include "core/inside.hpp"
 #include "model/states.hpp"
 
 namespace matrx {
@@ -86,6 +86,7 @@ Sandbox Lifecycle::new_row(const CreateSpec& spec) {
   if (spec.cpu) row.resources.cpu = *spec.cpu;
   if (spec.memory_bytes) row.resources.memory_bytes = *spec.memory_bytes;
   row.ttl_seconds = spec.ttl_seconds.value_or(settings_.ttl_seconds);
+  row.idle_timeout_seconds = spec.idle_timeout_seconds;
   row.hot_path = settings_.hot_path;
   row.cold_path = settings_.cold_path;
   row.installation = settings_.installation;
@@ -100,7 +101,8 @@ ContainerSpec Lifecycle::container_spec(const Sandbox& row, const CreateSpec& sp
                           .resources = row.resources,
                           .home_folder = disk_.folder(row.id),
                           .hot_path = row.hot_path,
-                          .cold_path = row.cold_path};
+                          .cold_path = row.cold_path,
+                          .egress = spec.egress};
   if (auto bind = cold_.bind(row.id, row.user_id)) {
     container.cold_folder = std::move(bind->source);
     container.cold_is_parent = bind->is_parent;

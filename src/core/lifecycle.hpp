@@ -21,6 +21,8 @@ struct CreateSpec {
   Pairs env;  // goes into the container, is not kept in the registry
   std::optional<double> cpu;
   std::optional<std::int64_t> memory_bytes;
+  int idle_timeout_seconds = 0;  // 0: none
+  Egress egress = Egress::open;  // of the container, is not kept in the registry
   std::optional<IdempotencyKey> idempotency_key;
 };
 

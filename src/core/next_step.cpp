@@ -23,8 +23,10 @@ Step next_step(const Sandbox& row, const std::optional<Container>& container, Ti
 
     case Status::ready:
     case Status::running:
-      if (!is_alive(container)) return Step::mark_lost;
+      if (!container || !is_alive(container)) return Step::mark_lost;
       if (row.expires_at <= now) return Step::begin_expiry;
+      if (row.paused_at && container->state == ContainerState::running) return Step::pause;
+      if (!row.paused_at && container->state == ContainerState::paused) return Step::resume;
       return Step::none;
 
     case Status::shutting_down: {
@@ -33,8 +35,8 @@ Step next_step(const Sandbox& row, const std::optional<Container>& container, Ti
         return unsaved && !tried.home_saved ? Step::save_home : Step::finish_stop;
       }
       const bool patient = row.stop_graceful && row.stop_deadline_at && now < *row.stop_deadline_at;
-      if (patient && !tried.agent_told && container->state == ContainerState::running) {
-        return Step::tell_agent;
+      if (patient && !tried.agent_told && is_alive(container)) {
+        return container->state == ContainerState::paused ? Step::resume : Step::tell_agent;
       }
       return Step::remove_container;
     }

@@ -15,6 +15,8 @@ enum class Step {
   none,              // row and world agree
   abandon,           // a start that nobody carries on any more: mark it failed
   begin_expiry,      // its time is over: ask for a graceful stop
+  pause,             // its processes are to stand still, and do not
+  resume,            // the reverse; also so that an agent can hear that it has to end
   mark_lost,         // the container ended by itself: write that down
   tell_agent,        // a graceful stop, and there is still time
   remove_container,  // it must not exist (any more)

@@ -37,11 +37,23 @@ TEST(NextStep, AStartWithoutItsStarterIsAbandonedWhateverExists) {
 TEST(NextStep, AUsableSandboxNeedsALivingContainer) {
   for (Status status : {Status::ready, Status::running}) {
     EXPECT_EQ(next_step(row_in(status), kRunning, kNow, {}), Step::none);
-    EXPECT_EQ(next_step(row_in(status), kPaused, kNow, {}), Step::none);
+    EXPECT_EQ(next_step(row_in(status), kPaused, kNow, {}), Step::resume);
     EXPECT_EQ(next_step(row_in(status), kNone, kNow, {}), Step::mark_lost);
     EXPECT_EQ(next_step(row_in(status), kCreated, kNow, {}), Step::mark_lost);
     EXPECT_EQ(next_step(row_in(status), kEnded, kNow, {}), Step::mark_lost);
   }
+}
+
+TEST(NextStep, APausedOneStandsStillAndExpiresAllTheSame) {
+  Sandbox row = row_in(Status::running);
+  row.paused_at = kNow;
+  EXPECT_EQ(next_step(row, kRunning, kNow, {}), Step::pause);
+  EXPECT_EQ(next_step(row, kPaused, kNow, {}), Step::none);
+  EXPECT_EQ(next_step(row, kEnded, kNow, {}), Step::mark_lost);
+  row.expires_at = kNow;
+  EXPECT_EQ(next_step(row, kPaused, kNow, {}), Step::begin_expiry);
+  row.status = Status::shutting_down;  // not paused again on its way out
+  EXPECT_EQ(next_step(row, kRunning, kNow, {}), Step::remove_container);
 }
 
 TEST(NextStep, TimeRunsOutAtExpiresAt) {
@@ -60,7 +72,8 @@ TEST(NextStep, AGracefulStopTellsTheAgentOnceAndInTime) {
   EXPECT_EQ(next_step(row, kRunning, kNow, {}), Step::tell_agent);
   EXPECT_EQ(next_step(row, kRunning, kNow, {.agent_told = true}), Step::remove_container);
   EXPECT_EQ(next_step(row, kEnded, kNow, {}), Step::remove_container);
-  EXPECT_EQ(next_step(row, kPaused, kNow, {}), Step::remove_container);  // cannot hear
+  EXPECT_EQ(next_step(row, kPaused, kNow, {}), Step::resume);  // or it could not hear
+  EXPECT_EQ(next_step(row, kPaused, kNow, {.agent_told = true}), Step::remove_container);
   row.stop_deadline_at = kNow;
   EXPECT_EQ(next_step(row, kRunning, kNow, {}), Step::remove_container);
   row.stop_deadline_at.reset();

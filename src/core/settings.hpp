@@ -17,6 +17,9 @@ struct CoreSettings {
   std::string cold_path = "/data/cold";
   std::int64_t home_bytes_max = INT64_MAX;
   milliseconds home_sync_interval{60'000};
+  // How long a home without a row is left alone: a registry that is wrong by mistake shall do no
+  // harm. One in memory forgets as a matter of course.
+  milliseconds stray_home_patience{600'000};
   Resources resources;     // where the request names none
   int ttl_seconds = 7200;  // where the request names none
   int ttl_seconds_max = 86400;

@@ -5,47 +5,49 @@
 #include <vector>
 
 #include "core/home_sync.hpp"
+#include "ports/cold.hpp"
 
 namespace matrx {
 
-struct StoredEntry {
-  std::string path;  // below the tier
-  HomeNode node;
-};
-
-struct StoredFolder {
-  std::vector<StoredEntry> entries;  // by name, at most kStoredEntriesMax
-  bool truncated = false;
+// Since the start of this process.
+struct UserStorageTotals {
+  std::int64_t listed = 0, list_failures = 0;      // folders
+  std::int64_t opened = 0, open_failures = 0;      // files
+  std::int64_t read_bytes = 0, read_failures = 0;  // of their content
+  std::int64_t deletions = 0, deletion_failures = 0, deleted_objects = 0;
 };
 
 // Users and paths are checked already (is_valid_user_id, is_home_path).
 class UserStorage {
  public:
-  UserStorage(Storage& storage, HomeSync& homes) : storage_(storage), homes_(homes) {}
+  UserStorage(Storage& storage, HomeSync& homes, ColdMounts& cold)
+      : storage_(storage), homes_(homes), cold_(cold) {}
 
   Task<Result<StorageUsage>> usage(StoragePlace place) { return storage_.usage(std::move(place)); }
 
-  // What lies directly in a folder; an empty path is the top. not_found: there is no such folder.
-  Task<Result<StoredFolder>> list(StoragePlace place, std::string folder);
+  // A page of what lies directly in a folder, links too. not_found: there is no such folder.
+  Task<Result<FolderPage>> list(StoragePlace place, FolderQuery query);
 
   // How large a file is. not_found.
   Task<Result<std::int64_t>> size(StoragePlace place, std::string path);
   // A piece of it.
   Task<Result<std::string>> read(StoragePlace place, std::string path, std::int64_t offset,
-                                 std::size_t bytes_max) {
-    return storage_.read(std::move(place), std::move(path), offset, bytes_max);
-  }
+                                 std::size_t bytes_max);
 
-  // See HomeSync::remove_storage.
-  Task<Result<std::int64_t>> remove(std::string user_id, std::vector<Tier> tiers, Actor actor) {
-    return homes_.remove_storage(std::move(user_id), std::move(tiers), std::move(actor));
-  }
+  // See HomeSync::remove_storage. conflict: also where large files of the user are still mounted.
+  Task<Result<std::int64_t>> remove(std::string user_id, std::vector<Tier> tiers, Actor actor);
+
+  const UserStorageTotals& totals() const { return totals_; }
 
  private:
-  Task<Result<HomeTree>> tree(StoragePlace place);
+  Task<Result<FolderPage>> look(StoragePlace place, FolderQuery query);
+  Task<Result<std::int64_t>> remove_unmounted(std::string user_id, std::vector<Tier> tiers,
+                                              Actor actor);
 
   Storage& storage_;
   HomeSync& homes_;
+  ColdMounts& cold_;
+  UserStorageTotals totals_;
 };
 
 }  // namespace matrx

@@ -20,10 +20,16 @@ struct ClientOptions {
 
 struct ClientRequest {
   Method method = Method::get;
+  std::string other_method;  // where it is Method::other
   std::string target;
   Headers headers;
   std::string body;
+  // Where set, sent instead of the body, in pieces as they come; lives until the answer is there.
+  // Its failure ends the exchange with its error. Only for open().
+  ByteSource* body_source = nullptr;
+  std::optional<std::uint64_t> body_source_bytes;    // where known; chunked otherwise
   milliseconds deadline = std::chrono::seconds(30);  // of the whole exchange
+  std::size_t answer_bytes_max = 0;                  // of send(); 0: as the client's options say
   bool idempotent = false;  // may be sent again where a kept connection broke under it
 };
 
@@ -33,14 +39,17 @@ struct ClientResponse {
   std::string body;
 };
 
-// An answer that is read piece by piece, on a connection of its own.
-class ResponseStream {
+// An answer that is read piece by piece, on a connection of its own. unavailable: the connection
+// broke before the end.
+class ResponseStream : public ByteSource {
  public:
-  virtual ~ResponseStream() = default;
   virtual int status() const = 0;
   virtual const Headers& headers() const = 0;
-  // The next piece; empty at the end. unavailable: the connection broke before the end.
-  virtual Task<Result<std::string>> read_some() = 0;
+  // Bytes that the header announces, where it does.
+  virtual std::optional<std::uint64_t> announced_bytes() const = 0;
+  // After a 101: the connection, with what has come behind the header. Once; nothing else may be
+  // called afterwards.
+  virtual std::unique_ptr<Stream> take_connection() = 0;
   // Ends a pending read_some with an error.
   virtual void close() = 0;
 };
@@ -55,7 +64,9 @@ class Client {
   // has closed is noticed before it is used, or the answer is unavailable.
   Task<Result<ClientResponse>> send(ClientRequest request);
 
-  // Sends and returns when the header of the answer is there; the deadline ends with that.
+  // Sends and returns when the header of the answer is there; the deadline ends with that. It
+  // counts for each piece of the body, if that is a source, and once more when all was sent. An
+  // answer that comes before all of the body has been sent, and refuses it, ends the sending.
   Task<Result<std::unique_ptr<ResponseStream>>> open(ClientRequest request);
 
   // Closes idle connections; those in use close when their exchange ends.

@@ -3,12 +3,8 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include "async/task_group.hpp"
 #include "base/limits.hpp"
-#include "base/log.hpp"
-#include "fakes/run_task.hpp"
-#include "http/client.hpp"
-#include "http/server.hpp"
+#include "fakes/server_test.hpp"
 
 namespace matrx::http {
 namespace {
@@ -68,56 +64,17 @@ Task<Response> answer(Request& request) {
   co_return response;
 }
 
-class HttpTest : public testing::Test {
+class HttpTest : public ServerTest {
  protected:
-  void SetUp() override {
-    log::configure(log::Level::critical, log::Format::text, [](std::string_view) {});
-  }
-
-  // Runs a test coroutine beside a server on a free port.
   template <class F>
   void with_server(F test) {
-    asio::io_context io(1);
-    Server server(io.get_executor(), answer);
-    ASSERT_TRUE(server.listen_tcp("127.0.0.1", 0));
-    const std::string port = std::to_string(server.port());
-    auto all = [&]() -> Task<void> {
-      TaskGroup group(co_await asio::this_coro::executor);
-      group.spawn("server", server.run());
-      co_await test(port);
-      server.stop();
-      co_await group.join();
-    };
-    run_task(io, all());
-  }
-
-  static Client client_to(const std::string& port) {
-    return Client(tcp_connector("127.0.0.1", port),
-                  {.name = "The server", .host = "test", .answer_bytes_max = 4000});
+    ServerTest::with_server(answer, std::move(test));
   }
 
   // The header of a body that its sender holds back.
   static std::string expecting(const std::string& target, int bytes) {
     return "POST " + target + " HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: " +
            std::to_string(bytes) + "\r\n\r\n";
-  }
-  static Task<std::string> next(Stream& stream) {
-    std::array<char, 4096> piece;
-    const auto count = co_await stream.read_some(piece);
-    co_return std::string(piece.data(), count.value_or(0));
-  }
-
-  // Sends raw bytes, and reads until the server closes.
-  static Task<std::string> raw(std::string port, std::string bytes) {
-    auto stream = (co_await tcp_connector("127.0.0.1", port)()).value();
-    (void)co_await stream->write(bytes);
-    std::string all;
-    std::array<char, 4096> piece;
-    for (;;) {
-      const auto count = co_await stream->read_some(piece);
-      if (!count || *count == 0) co_return all;
-      all.append(piece.data(), *count);
-    }
   }
 };
 

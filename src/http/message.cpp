@@ -116,11 +116,15 @@ std::vector<std::string> Request::query_values(std::string_view name) const {
   return found;
 }
 
-std::string request_header(Method method, std::string_view target, std::string_view host,
+std::string_view Request::method_text() const {
+  return method == Method::other ? std::string_view(other_method) : method_name(method);
+}
+
+std::string request_header(std::string_view method, std::string_view target, std::string_view host,
                            const Headers& headers, std::optional<std::uint64_t> body_bytes) {
   std::string text;
   text.reserve(256);
-  text += method_name(method);
+  append_value(text, method);
   text += ' ';
   append_value(text, target);
   text += " HTTP/1.1\r\nHost: ";

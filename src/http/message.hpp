@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "async/task.hpp"
+#include "async/byte_stream.hpp"
 
 namespace matrx::http {
 
@@ -40,14 +40,11 @@ class Headers {
 };
 
 // What follows the header of a request, read piece by piece. Valid while its handler runs.
-class BodyReader {
+//
+// Of read_some(): timeout: the sender was silent for kBodyTimeout. invalid: broken chunking, or the
+// connection ended early.
+class BodyReader : public ByteSource {
  public:
-  virtual ~BodyReader() = default;
-
-  // The next piece; empty at the end. timeout: the sender was silent for kBodyTimeout.
-  // invalid: broken chunking, or the connection ended early.
-  virtual Task<Result<std::string>> read_some() = 0;
-
   // Bytes that the header announces, where it does.
   virtual std::optional<std::uint64_t> announced_bytes() const = 0;
 
@@ -57,9 +54,10 @@ class BodyReader {
 
 struct Request {
   Method method = Method::get;
-  std::string target;  // as sent: "/sandboxes?user_id=u1"
-  std::string path;    // the part before '?', still percent-encoded
-  std::string query;   // the part after it, still encoded
+  std::string other_method;  // its word as sent, where it is Method::other: "PROPFIND"
+  std::string target;        // as sent: "/sandboxes?user_id=u1"
+  std::string path;          // the part before '?', still percent-encoded
+  std::string query;         // the part after it, still encoded
   Headers headers;
   std::string remote;  // the peer's address; empty on a Unix socket
   std::string body;    // filled by whoever read it; see body_reader
@@ -68,6 +66,8 @@ struct Request {
   // The decoded value of a query parameter, the last one where it repeats.
   std::optional<std::string> query_value(std::string_view name) const;
   std::vector<std::string> query_values(std::string_view name) const;
+
+  std::string_view method_text() const;
 };
 
 // Writes the pieces of a streamed answer. Each call returns when the connection has taken it.
@@ -86,7 +86,7 @@ using BodyStream = std::function<Task<void>(BodyWriter& writer)>;
 // After 101 the connection speaks something else: plain bytes both ways, with what the client has
 // sent already. It is closed when the task returns. No deadline but its own holds for it; close()
 // ends what it is waiting for.
-class Stream;
+using Stream = ByteStream;
 using Upgrade = std::function<Task<void>(Stream& connection)>;
 
 struct Response {
@@ -100,11 +100,12 @@ struct Response {
   // Of a stream of unknown length: false at its end means that it has failed. The connection is
   // broken then, so that the client knows. May be missing.
   std::shared_ptr<const bool> stream_complete;
-  Upgrade upgrade;  // of a 101
+  Upgrade upgrade;               // of a 101
+  bool upgrade_answers = false;  // the upgrade writes the 101 itself
 };
 
 // Serialisation. CR and LF in values are dropped, so a value cannot add a header.
-std::string request_header(Method method, std::string_view target, std::string_view host,
+std::string request_header(std::string_view method, std::string_view target, std::string_view host,
                            const Headers& headers, std::optional<std::uint64_t> body_bytes);
 std::string response_header(const Response& response, bool keep_alive, bool head_only = false);
 std::string_view reason_phrase(int status);

@@ -11,6 +11,7 @@
 #include <list>
 
 #include "async/task_group.hpp"
+#include "base/keep_alive.hpp"
 #include "base/limits.hpp"
 #include "base/log.hpp"
 #include "http/server_connection.hpp"
@@ -72,6 +73,7 @@ Result<void> Server::listen_tcp(const std::string& host, std::uint16_t port) {
     return fail(Code::unavailable,
                 "cannot listen on " + host + ":" + std::to_string(port) + ": " + ec.message());
   }
+  ask_after_silence(acceptor.native_handle());
   impl_->tcp_acceptor.emplace(std::move(acceptor));
   return {};
 }

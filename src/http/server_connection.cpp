@@ -14,9 +14,9 @@ namespace matrx::http {
 namespace {
 
 constexpr std::size_t kReadBytes = 8 * 1024;
-constexpr std::size_t kBodyReadBytes = 64 * 1024;  // of a body, which may be long
-constexpr std::size_t kLingerBytesMax = 8 * 1024 * 1024;
-constexpr auto kLingerTimeout = 2s;
+constexpr std::size_t kBodyReadBytes = 64 * 1024;           // of a body, which may be long
+constexpr std::size_t kLingerBytesMax = 256 * 1024 * 1024;  // many clients send all, then read
+constexpr auto kLingerTimeout = 5s;
 constexpr std::size_t kGatherBytesMax = 64 * 1024;  // header and body in one packet up to here
 
 Request to_request(const beast::http::request_header<>& header) {
@@ -24,6 +24,7 @@ Request to_request(const beast::http::request_header<>& header) {
   const auto method = header.method_string();
   const auto target = header.target();
   request.method = parse_method(std::string_view(method.data(), method.size()));
+  if (request.method == Method::other) request.other_method = method;
   request.target.assign(target.data(), target.size());
   const auto question = request.target.find('?');
   request.path = request.target.substr(0, question);
@@ -136,7 +137,8 @@ Task<void> ServerConnection::run() {
 
 void ServerConnection::stop() {
   stopping_ = true;
-  if (idle_) stream_->close();
+  // What an upgraded connection speaks has no end that could be waited for.
+  if (idle_ || upgraded_) stream_->close();
 }
 
 void ServerConnection::close_if_late(SteadyTime now) {
@@ -248,8 +250,12 @@ Task<bool> ServerConnection::send(Response response, bool keep_alive, bool head_
 
 Task<void> ServerConnection::upgrade(Response response) {
   allow(kWriteTimeout);
-  if (!co_await stream_->write(response_header(response, true))) co_return;
+  if (!response.upgrade_answers && !co_await stream_->write(response_header(response, true))) {
+    co_return;
+  }
   deadline_ = SteadyTime::max();
+  upgraded_ = true;
+  if (stopping_) co_return;
   Upgraded upgraded(*this);
   co_await response.upgrade(upgraded);
 }
@@ -271,7 +277,7 @@ Task<void> ServerConnection::linger() {
   allow(kLingerTimeout);
   while (bytes < kLingerBytesMax) {
     buffer_.clear();
-    if (!co_await read_more(kReadBytes)) co_return;
+    if (!co_await read_more(kBodyReadBytes)) co_return;
     bytes += buffer_.size();
   }
 }

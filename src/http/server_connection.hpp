@@ -20,7 +20,8 @@ class ServerConnection {
   // Answers requests until either side closes. Never throws but for cancellation.
   Task<void> run();
 
-  // The server is going down: an idle connection closes now, a busy one after its answer.
+  // The server is going down: an idle or upgraded connection closes now, a busy one after its
+  // answer.
   void stop();
 
   // Closes the connection if the other side has let the current deadline pass.
@@ -46,6 +47,7 @@ class ServerConnection {
   std::string buffer_;  // received, not yet parsed
   SteadyTime deadline_ = SteadyTime::max();
   bool idle_ = true;
+  bool upgraded_ = false;
   bool stopping_ = false;
 };
 

@@ -7,12 +7,15 @@
 
 namespace matrx {
 
+// The user of every sandbox, and its group.
+inline constexpr std::uint32_t kAgentUid = 1000;
+
 enum class NodeKind { file, folder, link };
 
 struct HomeNode {
   NodeKind kind = NodeKind::file;
   std::uint32_t mode = 0644;  // permission bits, with setuid, setgid and sticky
-  std::uint32_t uid = 1000, gid = 1000;
+  std::uint32_t uid = kAgentUid, gid = kAgentUid;
   std::int64_t modified_ns = 0;  // since 1970
   std::int64_t changed_ns = 0;   // st_ctime on this host's disk; means nothing elsewhere
   std::int64_t size_bytes = 0;   // of a file

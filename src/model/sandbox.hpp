@@ -60,6 +60,9 @@ struct Sandbox {
   TimePoint created_at, updated_at;
   TimePoint expires_at;
   std::optional<TimePoint> last_heartbeat_at;
+  std::optional<TimePoint> paused_at;         // set: its processes are to stand still
+  int idle_timeout_seconds = 0;               // ends it when nothing happened for so long; 0: never
+  std::optional<TimePoint> last_active_at;    // as far as written down; see core/activity
   std::optional<TimePoint> stopped_at;        // set when final
   std::optional<StopReason> stop_reason;      // set from shutting_down on
   bool stop_graceful = false;                 // of a stop under way: tell the agent first

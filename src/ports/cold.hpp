@@ -1,9 +1,11 @@
 #pragma once
-// A user's large files, as they appear in a running sandbox. Implemented by adapters/rclone (a
-// mount of the bucket), adapters/localdisk (the folder itself) and by tests/fakes.
+// A user's large files, as they appear in a running sandbox. Implemented by adapters/mounts
+// (mounts of the bucket), adapters/localdisk (the folder itself) and by tests/fakes.
 
+#include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "async/task.hpp"
@@ -16,6 +18,23 @@ namespace matrx {
 struct ColdBind {
   std::string source;
   bool is_parent = false;  // it holds the folder `cold`, which may come and go while it runs
+};
+
+struct ColdMount {
+  SandboxId id;
+  std::string user_id;  // empty: nobody knows any more
+  bool operator==(const ColdMount&) const = default;
+};
+
+// How every sentence on large files begins, so that it can be told from one on the home.
+inline constexpr std::string_view kColdWordsBegin = "Large files";
+
+// Since the start of this process.
+struct ColdTotals {
+  std::int64_t mounted = 0;  // now
+  std::int64_t mounts = 0, mount_failures = 0;
+  std::int64_t heals = 0, heal_failures = 0;  // of mounts whose mounter had ended
+  std::int64_t refused_uploads = 0;           // tries that the store did not take
 };
 
 // Errors of every method: unavailable = the storage or the host's mounts do not work; timeout.
@@ -37,10 +56,18 @@ class ColdMounts {
   virtual Task<Result<bool>> detach(SandboxId id, std::string user_id, milliseconds patience) = 0;
 
   // Those of this host that have not been detached to the end, also from before a restart.
-  virtual Task<Result<std::vector<SandboxId>>> list() = 0;
+  virtual Task<Result<std::vector<ColdMount>>> list() = 0;
 
-  // Keeps what is attached alive.
-  virtual Task<void> watch_for_ever() = 0;
+  // Those whose files have gone, to be mended. To be asked all the time.
+  virtual Task<std::vector<ColdMount>> find_broken() = 0;
+  // Makes them appear again. For one that is not attached any more: nothing happens.
+  virtual Task<Result<void>> mend(SandboxId id) = 0;
+
+  // A sentence for people: why what is written there does not reach the storage; it begins with
+  // kColdWordsBegin. Empty: it does.
+  virtual std::string trouble(const SandboxId& id) const = 0;
+
+  virtual ColdTotals totals() const = 0;
 };
 
 // No cold storage at all.
@@ -52,8 +79,11 @@ class NoColdMounts : public ColdMounts {
   }
   Task<Result<void>> attach(SandboxId, std::string) override { co_return Result<void>(); }
   Task<Result<bool>> detach(SandboxId, std::string, milliseconds) override { co_return true; }
-  Task<Result<std::vector<SandboxId>>> list() override { co_return std::vector<SandboxId>(); }
-  Task<void> watch_for_ever() override { co_return; }
+  Task<Result<std::vector<ColdMount>>> list() override { co_return std::vector<ColdMount>(); }
+  Task<std::vector<ColdMount>> find_broken() override { co_return std::vector<ColdMount>(); }
+  Task<Result<void>> mend(SandboxId) override { co_return Result<void>(); }
+  std::string trouble(const SandboxId&) const override { return {}; }
+  ColdTotals totals() const override { return {}; }
 };
 
 }  // namespace matrx

@@ -14,6 +14,7 @@ namespace matrx {
 struct KeptHome {
   SandboxId id;
   std::string user_id;
+  std::string installation;  // that made it; empty: one that did not say so yet
 };
 
 // Errors of every method: unavailable = the disk does not work; exhausted = it is full.

@@ -23,6 +23,9 @@ struct Container {
   std::string detail;  // the engine's own words, for the log
 };
 
+// What a sandbox reaches: the internet without private networks, or nothing at all but itself.
+enum class Egress { open, none };
+
 struct ContainerSpec {
   SandboxId id;
   std::string user_id;
@@ -36,6 +39,7 @@ struct ContainerSpec {
   // It holds cold_path's folder, and becomes the folder above cold_path: mounts made in it later
   // appear in the container.
   bool cold_is_parent = false;
+  Egress egress = Egress::open;
 };
 
 struct ContainerEvent {
@@ -61,6 +65,14 @@ class Runtime {
   // Starts it. Starting a running one succeeds. conflict: the engine cannot start it (message).
   // not_found: it is gone.
   virtual Task<Result<void>> start(const SandboxId& id) = 0;
+
+  // Stops every process of it where it stands, or lets them go on. One that is as wanted already
+  // succeeds. conflict: it is not running. not_found: it is gone.
+  virtual Task<Result<void>> pause(const SandboxId& id) = 0;
+  virtual Task<Result<void>> resume(const SandboxId& id) = 0;
+
+  // The last lines of what its first process wrote, at most bytes_max. not_found: it is gone.
+  virtual Task<Result<std::string>> logs(const SandboxId& id, int lines, std::size_t bytes_max) = 0;
 
   // Kills and removes the container with all that belongs to it on the host; returns when the
   // engine has let go of it. Removing one that is gone succeeds.

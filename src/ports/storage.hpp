@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "async/task.hpp"
+#include "model/folder_page.hpp"
 #include "model/home_tree.hpp"
 
 namespace matrx {
@@ -43,12 +44,17 @@ class Storage {
   virtual Task<Result<void>> ping() = 0;
 
   // False: no object can have that name here; store() would leave the file out.
-  virtual bool can_hold(const StoragePlace& place, const std::string& path) const {
-    return !place.user_id.empty() && !path.empty();
-  }
+  virtual bool can_hold(const StoragePlace&, const std::string&) const { return true; }
 
   // Every object of the place: kind file, size, time and tag; tags change with the content.
   virtual Task<Result<HomeTree>> list(StoragePlace place) = 0;
+
+  // A page of what lies directly in a folder, without a look at what is below it. A folder that
+  // holds nothing may be missing, or not. not_found: there is no such folder; the top is always.
+  virtual Task<Result<FolderPage>> list_folder(StoragePlace place, FolderQuery query) = 0;
+
+  // One object: its size and tag as list() tells them. not_found.
+  virtual Task<Result<HomeNode>> stat(StoragePlace place, std::string path) = 0;
 
   // Copies files from a folder of this host into the place, each whole or not at all, and answers
   // their new tags. A file that vanished meanwhile, or became a link or anything else, is left out:
@@ -67,6 +73,14 @@ class Storage {
 
   // What does not exist is removed already.
   virtual Task<Result<void>> remove(StoragePlace place, std::vector<std::string> paths) = 0;
+
+  // Frees what a store() of these paths has left that was cut off, where nobody else stores there:
+  // parts that no listing shows.
+  virtual Task<Result<void>> drop_unfinished(StoragePlace place,
+                                             std::vector<std::string> paths) = 0;
+
+  // The same for all users, whoever has begun it, after kStaleUploadAge.
+  virtual Task<Result<void>> drop_stale() = 0;
 
   // At most bytes_max bytes from that offset. not_found.
   virtual Task<Result<std::string>> read(StoragePlace place, std::string path, std::int64_t offset,

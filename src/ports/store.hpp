@@ -91,13 +91,17 @@ class Store {
   virtual Task<Result<Sandbox>> get(SandboxId id) = 0;
 
   // Replaces the row if its version is still sandbox.version, appends the event in the same
-  // transaction, and returns the new row (version + 1, updated_at = at). last_heartbeat_at is not
-  // touched. conflict: somebody was faster; read again and decide again. not_found: no such row.
+  // transaction, and returns the new row (version + 1, updated_at = at). last_heartbeat_at and
+  // last_active_at are not touched. conflict: somebody was faster; read again and decide again.
+  // not_found: no such row.
   virtual Task<Result<Sandbox>> update(Sandbox sandbox, TimePoint at, NewEvent event) = 0;
 
   // Sets last_heartbeat_at of a row that is not final, without a new version.
   // conflict: it is final. not_found: no such row.
   virtual Task<Result<void>> heartbeat(SandboxId id, TimePoint at) = 0;
+
+  // The same for last_active_at; never back.
+  virtual Task<Result<void>> note_active(SandboxId id, TimePoint at) = 0;
 
   // invalid: the cursor is not one of ours.
   virtual Task<Result<SandboxPage>> list(ListQuery query) = 0;

@@ -13,16 +13,18 @@ struct Row {
   int status;
 };
 
-constexpr std::array<Row, 13> kRows = {{
+// The first row of a code, and the first one of a word, is the one that counts.
+constexpr std::array<Row, 14> kRows = {{
     {Code::invalid, "invalid_argument", 400},
     {Code::unauthenticated, "unauthenticated", 401},
     {Code::forbidden, "permission_denied", 403},
     {Code::not_found, "not_found", 404},
     {Code::conflict, "failed_precondition", 400},
-    {Code::gone, "unavailable", 503},
-    {Code::too_large, "resource_exhausted", 429},
-    {Code::exhausted, "resource_exhausted", 429},
+    {Code::conflict, "already_exists", 409},
     {Code::unavailable, "unavailable", 503},
+    {Code::gone, "unavailable", 503},
+    {Code::exhausted, "resource_exhausted", 429},
+    {Code::too_large, "resource_exhausted", 429},
     {Code::timeout, "deadline_exceeded", 504},
     {Code::unsupported, "unimplemented", 501},
     {Code::cancelled, "canceled", 499},
@@ -73,6 +75,7 @@ int connect_status(Code code) {
 }
 
 Code code_from_connect(std::string_view word) {
+  if (word == connect_code(Code::exhausted)) return Code::exhausted;  // too_large has it as well
   for (const Row& row : kRows) {
     if (row.word == word) return row.code;
   }

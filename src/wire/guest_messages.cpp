@@ -124,7 +124,9 @@ Error read_error(std::string_view body) {
   const json::object* message = parsed ? parsed->if_object() : nullptr;
   if (message == nullptr) return not_agreed("error").error();
   std::string text(json::text_at(*message, "message").substr(0, kMessageCharsMax));
-  return {code_from_connect(json::text_at(*message, "code")), to_valid_utf8(std::move(text)), {}};
+  const bool no_space = json::text_at(*message, "reason") == kNoSpaceReason;
+  const Code code = no_space ? Code::too_large : code_from_connect(json::text_at(*message, "code"));
+  return {code, to_valid_utf8(std::move(text)), {}};
 }
 
 }  // namespace matrx::guest

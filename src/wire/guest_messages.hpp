@@ -36,7 +36,10 @@ struct SignalMessage {
 std::optional<SignalMessage> read_signal(std::string_view text);
 std::string write_signal_reply(std::int64_t id, const Result<void>& result);
 
-// {"code", "message"} of a refused call, with our code.
+// Beside code and message, where they say resource_exhausted: it is the disk.
+inline constexpr std::string_view kNoSpaceReason = "no_space";
+
+// {"code", "message", "reason"?} of a refused call, with our code.
 Error read_error(std::string_view body);
 
 }  // namespace matrx::guest

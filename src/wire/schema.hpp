@@ -128,3 +128,16 @@ class Schema {
 };
 
 }  // namespace matrx
+
+// A described struct as a member of another one.
+#define MATRX_NESTED_CODEC(Type, schema_function)                                                 \
+  template <>                                                                                     \
+  struct Codec<Type> {                                                                            \
+    static bool decode(const json::value& from, Type& out, FieldErrors& errors, const Loc& loc) { \
+      const auto before = errors.size();                                                          \
+      out = schema_function().decode(from, errors, loc);                                          \
+      return errors.size() == before;                                                             \
+    }                                                                                             \
+    static json::value encode(const Type& from) { return schema_function().encode(from); }        \
+    static json::object schema() { return schema_function().describe(); }                         \
+  }

@@ -112,6 +112,17 @@ TEST(Envelope, ComesTogetherFromAnyPieces) {
   }
 }
 
+TEST(Envelope, EveryWordOfTheProtocolHasACode) {
+  EXPECT_EQ(code_from_connect("already_exists"), Code::conflict);
+  EXPECT_EQ(code_from_connect("failed_precondition"), Code::conflict);
+  EXPECT_EQ(code_from_connect("unavailable"), Code::unavailable);
+  EXPECT_EQ(code_from_connect("resource_exhausted"), Code::exhausted);
+  EXPECT_EQ(code_from_connect("of a later version"), Code::internal);
+  EXPECT_EQ(connect_code(Code::conflict), "failed_precondition");
+  EXPECT_EQ(connect_code(Code::gone), "unavailable");
+  EXPECT_EQ(connect_code(Code::too_large), "resource_exhausted");
+}
+
 TEST(Envelope, RefusesTooMuchAndCompression) {
   EnvelopeDecoder small(3);
   small.append(encode_envelope(0, "1234").substr(0, 5));

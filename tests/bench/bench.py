@@ -21,6 +21,7 @@ import sys
 import tempfile
 import time
 
+import inside
 import registry
 import storage
 
@@ -62,7 +63,8 @@ class Orchestrator:
         self.network = "matrx-bench"
         environment = dict(os.environ, MATRX_PORT="0", MATRX_HOST="127.0.0.1",
                            MATRX_SANDBOX_STORE="sqlite", MATRX_DATA_DIR=self.data,
-                           MATRX_DOCKER_NETWORK=self.network, MATRX_LOG_FORMAT="json")
+                           MATRX_DOCKER_NETWORK=self.network, MATRX_LOG_FORMAT="json",
+                           MATRX_FIREWALL="off")
         self.process = subprocess.Popen([os.path.join(build, "bin", "matrx-orchestrator")],
                                         env=environment, stdout=self.log, stderr=self.log)
         self.port = self._port()
@@ -294,6 +296,7 @@ def main():
     orchestrator = Orchestrator(arguments.build)
     try:
         text = to_markdown(report(orchestrator, arguments.quick))
+        text += inside.report(orchestrator, arguments.quick)
     finally:
         orchestrator.stop()
     text += registry.report(arguments.build)

@@ -85,7 +85,7 @@ def measure(build, store, url, fill):
                    "MATRX_DATA_DIR": data, "MATRX_SANDBOX_STORE": store, "MATRX_LOG_LEVEL": "DEBUG",
                    "MATRX_LOG_FORMAT": "json", "MATRX_DATABASE_URL": url,
                    "MATRX_HEALTHCHECK_INTERVAL_SECONDS": "1", "MATRX_DOCKER_NETWORK": "matrx-bench",
-                   "MATRX_HISTORY_RETENTION_DAYS": "0"}
+                   "MATRX_HISTORY_RETENTION_DAYS": "0", "MATRX_FIREWALL": "off"}
     process, port, empty_start, _ = start(build, environment)
     empty_list, _ = timed_get(port, "/sandboxes")
     stop(process)

@@ -247,6 +247,88 @@ TEST_P(StorageContract, ManyAtOnce) {
   EXPECT_TRUE(list().empty());
 }
 
+TEST_P(StorageContract, ListsOneFolderInPages) {
+  const auto names = [&](const FolderQuery& query) {
+    const FolderPage page = run_task(io_, storage_->list_folder(kHot, query)).value();
+    std::string line;
+    for (const auto& [path, node] : page.entries) {
+      line += path + (node.kind == NodeKind::folder ? "/ " : " ");
+    }
+    return line + (page.truncated ? "…" : "");
+  };
+  EXPECT_EQ(names({.folder = "", .entries_max = 10}), "");
+  for (const std::string path :
+       {"d/b", "d/a", "d/deep/er/file", "d/deep.txt", "d/odd\nname", "e", "dd/no neighbour"}) {
+    write(path, path);
+  }
+  store({"d/b", "d/a", "d/deep/er/file", "d/deep.txt", "d/odd\nname", "e", "dd/no neighbour"});
+  EXPECT_EQ(names({.folder = "", .entries_max = 10}), "d/ dd/ e ");
+  EXPECT_EQ(names({.folder = "d", .entries_max = 10}), "d/a d/b d/deep/ d/deep.txt d/odd\nname ");
+  EXPECT_EQ(names({.folder = "d", .entries_max = 2}), "d/a d/b …");
+  EXPECT_EQ(names({.folder = "d", .after = "b", .entries_max = 2}), "d/deep/ d/deep.txt …");
+  EXPECT_EQ(names({.folder = "d", .after = "deep.txt", .entries_max = 2}), "d/odd\nname ");
+  EXPECT_EQ(names({.folder = "d", .after = "x", .entries_max = 2}), "");
+  EXPECT_EQ(names({.folder = "d/deep", .entries_max = 1}), "d/deep/er/ ");
+  const FolderQuery folder{.folder = "d", .entries_max = 10};
+  const FolderPage page = run_task(io_, storage_->list_folder(kHot, folder)).value();
+  EXPECT_EQ(page.entries.at("d/a"), list().at("d/a"));
+  for (const std::string missing : {"none", "d/a", "d/none", "d/deep/none"}) {
+    const FolderQuery query{.folder = missing, .entries_max = 10};
+    EXPECT_EQ(run_task(io_, storage_->list_folder(kHot, query)).error().code, Code::not_found)
+        << missing;
+  }
+  for (const std::string path : {"..", "../cold", "a/../..", "/", "a//b"}) {
+    const FolderQuery query{.folder = path, .entries_max = 10};
+    EXPECT_EQ(run_task(io_, storage_->list_folder(kHot, query)).error().code, Code::invalid);
+  }
+}
+
+TEST_P(StorageContract, TellsOfOneObject) {
+  write("d/a", "text");
+  write("odd \n", "x");
+  store({"d/a", "odd \n"});
+  for (const std::string path : {"d/a", "odd \n"}) {
+    const HomeNode found = run_task(io_, storage_->stat(kHot, path)).value();
+    EXPECT_EQ(found.kind, NodeKind::file);
+    EXPECT_EQ(found.size_bytes, list().at(path).size_bytes) << path;
+    EXPECT_EQ(found.tag, list().at(path).tag) << path;
+  }
+  for (const std::string missing : {"d", "none", "d/a/b", "d/none"}) {
+    EXPECT_EQ(run_task(io_, storage_->stat(kHot, missing)).error().code, Code::not_found);
+  }
+  EXPECT_EQ(run_task(io_, storage_->stat(kCold, "d/a")).error().code, Code::not_found);
+  EXPECT_EQ(run_task(io_, storage_->stat(kHot, "../cold")).error().code, Code::invalid);
+}
+
+TEST_P(StorageContract, WhatIsWholeIsNotDropped) {
+  write("d/a", "x");
+  write("line\nbreak", "y");
+  store({"d/a", "line\nbreak"});
+  ASSERT_TRUE(run_task(io_, storage_->drop_unfinished(kHot, {"d/a", "line\nbreak", "gone"})));
+  ASSERT_TRUE(run_task(io_, storage_->drop_unfinished(kOther, {"a"})));  // there never was any
+  ASSERT_TRUE(run_task(io_, storage_->drop_stale()));
+  EXPECT_EQ(list().size(), 2U);
+  EXPECT_EQ(run_task(io_, storage_->read(kHot, "d/a", 0, 10)).value(), "x");
+}
+
+// What a killed process leaves on a disk.
+TEST(LocalDiskStorage, DropsPartsThatNobodyFinishes) {
+  std::string name = (fs::temp_directory_path() / "matrx-storage-XXXXXX").string();
+  const fs::path root = ::mkdtemp(name.data());
+  const fs::path hot = root / "users/user-1/hot";
+  fs::create_directories(hot / "d/e");
+  for (const char* file : {"d/e/.matrx-part-1", "d/.matrx-part-2", "d/mine"}) {
+    std::ofstream(hot / file) << "x";
+  }
+  asio::io_context io{1};
+  LocalDiskStorage storage(root.string());
+  ASSERT_TRUE(run_task(io, storage.drop_unfinished({"user-1", Tier::hot}, {"d/e/f", "d/mine"})));
+  EXPECT_FALSE(fs::exists(hot / "d/e/.matrx-part-1"));
+  EXPECT_FALSE(fs::exists(hot / "d/.matrx-part-2"));
+  EXPECT_TRUE(fs::exists(hot / "d/mine"));
+  fs::remove_all(root);
+}
+
 TEST_P(StorageContract, KeepsAManifestBesideTheObjects) {
   EXPECT_FALSE(run_task(io_, storage_->read_manifest("user-1")).value().has_value());
   const HomeTree one{{"a", {.mode = 0600}}};

@@ -166,8 +166,31 @@ TEST_P(StoreContract, AHeartbeatIsNoChange) {
   EXPECT_EQ(get(row.id).last_heartbeat_at, kBegin + seconds(5));
 }
 
+TEST_P(StoreContract, BeingActiveIsNoChangeAndNeverGoesBack) {
+  Sandbox row = insert(new_row());
+  ASSERT_TRUE(run_task(io_, store_->note_active(row.id, kBegin + seconds(5))));
+  ASSERT_TRUE(run_task(io_, store_->note_active(row.id, kBegin + seconds(3))));
+  EXPECT_EQ(get(row.id).version, 1);
+  EXPECT_EQ(get(row.id).last_active_at, kBegin + seconds(5));
+  row.status = Status::starting;
+  EXPECT_EQ(update(row).last_active_at, kBegin + seconds(5));
+}
+
+TEST_P(StoreContract, KeepsPauseAndIdleTimeout) {
+  Sandbox row = new_row();
+  row.idle_timeout_seconds = 600;
+  row = insert(row);
+  EXPECT_EQ(row.idle_timeout_seconds, 600);
+  row.paused_at = kBegin + seconds(1);
+  EXPECT_EQ(update(row).paused_at, kBegin + seconds(1));
+  Sandbox paused = get(row.id);
+  paused.paused_at.reset();
+  EXPECT_FALSE(update(paused).paused_at);
+}
+
 TEST_P(StoreContract, TheDeadHaveNoHeartbeat) {
   const Sandbox row = in_status(Status::stopped);
+  EXPECT_EQ(run_task(io_, store_->note_active(row.id, kBegin)).error().code, Code::conflict);
   EXPECT_EQ(run_task(io_, store_->heartbeat(row.id, kBegin)).error().code, Code::conflict);
 }
 

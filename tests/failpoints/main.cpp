@@ -72,6 +72,9 @@ class FailingStore : public Store {
   Task<Result<std::int64_t>> count_active(std::string installation) override {
     return inner_->count_active(std::move(installation));
   }
+  Task<Result<void>> note_active(SandboxId id, TimePoint at) override {
+    return inner_->note_active(std::move(id), at);
+  }
   Task<Result<std::vector<SandboxEvent>>> events(SandboxId id) override {
     return inner_->events(std::move(id));
   }
@@ -119,6 +122,15 @@ class FailingRuntime : public Runtime {
   }
   Task<Result<void>> remove(const SandboxId& id) override {
     return between("runtime.remove", inner_->remove(id));
+  }
+  Task<Result<void>> pause(const SandboxId& id) override {
+    return between("runtime.pause", inner_->pause(id));
+  }
+  Task<Result<void>> resume(const SandboxId& id) override {
+    return between("runtime.resume", inner_->resume(id));
+  }
+  Task<Result<std::string>> logs(const SandboxId& id, int lines, std::size_t bytes_max) override {
+    return inner_->logs(id, lines, bytes_max);
   }
 
   Task<Result<void>> prepare() override { return inner_->prepare(); }

@@ -28,6 +28,33 @@ Task<Result<HomeTree>> SimStorage::list(StoragePlace place) {
   return disturbed<HomeTree>([this, place] { return objects(place); });
 }
 
+Task<Result<FolderPage>> SimStorage::list_folder(StoragePlace place, FolderQuery query) {
+  return disturbed<FolderPage>([this, place, query]() -> Result<FolderPage> {
+    FolderPageMaker page(query);
+    bool is_there = query.folder.empty();
+    const std::string prefix = query.prefix();
+    for (const auto& [path, node] : objects(place)) {
+      if (!path.starts_with(prefix)) continue;
+      is_there = true;
+      const auto slash = path.find('/', prefix.size());
+      if (slash == std::string::npos) {
+        page.add(path, node);
+      } else {
+        page.add(path.substr(0, slash), {.kind = NodeKind::folder, .mode = 0755});
+      }
+    }
+    if (!is_there) return no_file();
+    return page.take();
+  });
+}
+
+Task<Result<HomeNode>> SimStorage::stat(StoragePlace place, std::string path) {
+  return disturbed<HomeNode>([this, place, path]() -> Result<HomeNode> {
+    if (!objects(place).contains(path)) return no_file();
+    return objects(place)[path];
+  });
+}
+
 Task<Result<Storage::Tags>> SimStorage::store(StoragePlace place, std::string from_folder,
                                               std::vector<std::string> paths) {
   // File by file, so that a failure leaves some of them there.
@@ -75,6 +102,10 @@ Task<Result<void>> SimStorage::remove(StoragePlace place, std::vector<std::strin
     for (const auto& path : paths) objects(place).erase(path);
     return {};
   });
+}
+
+Task<Result<void>> SimStorage::drop_unfinished(StoragePlace, std::vector<std::string>) {
+  return disturbed<void>([]() -> Result<void> { return {}; });
 }
 
 Task<Result<std::string>> SimStorage::read(StoragePlace place, std::string path, std::int64_t,
@@ -141,7 +172,15 @@ Task<Result<void>> SimHomes::finish(SandboxId id, HomeTree tree) {
 Task<Result<HomeScan>> SimHomes::scan(SandboxId id) {
   const auto home = world_.homes.find(id);
   if (home == world_.homes.end()) co_return no_home();
-  co_return HomeScan{.tree = home->second.tree};
+  HomeScan scan{.tree = home->second.tree};
+  const auto container = world_.containers.find(id);
+  const bool is_in_use =
+      container != world_.containers.end() && container->second.state == ContainerState::running;
+  if (is_in_use && world_.chance(world_.faults.scans_miss)) {
+    scan.was_moving = true;
+    std::erase_if(scan.tree, [this](const auto&) { return world_.chance(0.3); });
+  }
+  co_return scan;
 }
 
 Task<Result<HomeTree>> SimHomes::base(SandboxId id) {
@@ -179,7 +218,7 @@ Task<Result<void>> SimHomes::forget(SandboxId id) {
 Task<Result<std::vector<KeptHome>>> SimHomes::list() {
   std::vector<KeptHome> kept;
   for (const auto& [id, home] : world_.homes) {
-    if (home.installation == installation_) kept.push_back({id, home.user_id});
+    if (home.installation == installation_) kept.push_back({id, home.user_id, home.made_by});
   }
   co_return kept;
 }

@@ -17,12 +17,16 @@ class SimStorage : public Storage {
   Task<Result<void>> open() override;
   Task<Result<void>> ping() override;
   Task<Result<HomeTree>> list(StoragePlace place) override;
+  Task<Result<FolderPage>> list_folder(StoragePlace place, FolderQuery query) override;
+  Task<Result<HomeNode>> stat(StoragePlace place, std::string path) override;
   Task<Result<Tags>> store(StoragePlace place, std::string from_folder,
                            std::vector<std::string> paths) override;
   Task<Result<void>> fetch(StoragePlace place, std::vector<std::string> paths,
                            std::string into_folder) override;
   Task<Result<std::string>> copy(StoragePlace place, std::string from, std::string to) override;
   Task<Result<void>> remove(StoragePlace place, std::vector<std::string> paths) override;
+  Task<Result<void>> drop_unfinished(StoragePlace place, std::vector<std::string> paths) override;
+  Task<Result<void>> drop_stale() override { co_return Result<void>(); }
   Task<Result<std::string>> read(StoragePlace place, std::string path, std::int64_t offset,
                                  std::size_t bytes_max) override;
   Task<Result<std::optional<HomeTree>>> read_manifest(std::string user_id) override;

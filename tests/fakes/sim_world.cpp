@@ -82,6 +82,26 @@ Task<Result<void>> SimRuntime::start(const SandboxId& id) {
   });
 }
 
+Task<Result<void>> SimRuntime::set_paused(const SandboxId& id, bool paused) {
+  return disturbed<void>([this, id, paused]() -> Result<void> {
+    SimContainer* container = find(id);
+    if (container == nullptr) return fail(Code::not_found, "No such container.");
+    const auto state = container->state;
+    if (state != ContainerState::running && state != ContainerState::paused) {
+      return fail(Code::conflict, "The container is not running.");
+    }
+    container->state = paused ? ContainerState::paused : ContainerState::running;
+    return {};
+  });
+}
+
+Task<Result<void>> SimRuntime::pause(const SandboxId& id) { return set_paused(id, true); }
+Task<Result<void>> SimRuntime::resume(const SandboxId& id) { return set_paused(id, false); }
+
+Task<Result<std::string>> SimRuntime::logs(const SandboxId&, int, std::size_t) {
+  co_return std::string("a line\n");
+}
+
 Task<Result<void>> SimRuntime::remove(const SandboxId& id) {
   return disturbed<void>([this, id]() -> Result<void> {
     if (find(id) == nullptr) return {};
@@ -219,6 +239,10 @@ Task<Result<Sandbox>> SimStore::update(Sandbox sandbox, TimePoint at, NewEvent e
   if (runs && event.type == "lost" && event.actor != "loop:caretaker") ++world_.wrongly_lost;
   return disturbed(world_.rows.update(std::move(sandbox), at, std::move(event)));
 }
+Task<Result<void>> SimStore::note_active(SandboxId id, TimePoint at) {
+  return disturbed(world_.rows.note_active(std::move(id), at));
+}
+
 Task<Result<void>> SimStore::heartbeat(SandboxId id, TimePoint at) {
   return disturbed(world_.rows.heartbeat(std::move(id), at));
 }

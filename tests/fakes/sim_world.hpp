@@ -22,6 +22,7 @@ struct SimFaults {
   double store_loses = 0;
   double storage_fails = 0;
   double storage_loses = 0;
+  double scans_miss = 0;  // probability that a look at a home that is in use misses some of it
   double agent_never_ready = 0;
   double agent_is_mute = 0;
   milliseconds delay_max{0};  // of each call
@@ -45,6 +46,7 @@ struct SimHome {
   HomeTree tree;
   std::optional<HomeTree> base;
   HomeTree journal;
+  std::string made_by;  // as the home itself says; empty: nothing
 };
 
 struct SimWorld {
@@ -86,6 +88,9 @@ class SimRuntime : public Runtime {
   Task<Result<void>> ping() override;
   Task<Result<std::string>> create(const ContainerSpec& spec) override;
   Task<Result<void>> start(const SandboxId& id) override;
+  Task<Result<void>> pause(const SandboxId& id) override;
+  Task<Result<void>> resume(const SandboxId& id) override;
+  Task<Result<std::string>> logs(const SandboxId& id, int lines, std::size_t bytes_max) override;
   Task<Result<void>> remove(const SandboxId& id) override;
   Task<Result<std::optional<Container>>> inspect(const SandboxId& id) override;
   Task<Result<std::vector<Container>>> list() override;
@@ -95,6 +100,7 @@ class SimRuntime : public Runtime {
  private:
   template <class T>
   Task<Result<T>> disturbed(std::function<Result<T>()> act);
+  Task<Result<void>> set_paused(const SandboxId& id, bool paused);
   SimContainer* find(const SandboxId& id);  // on this engine
 
   SimWorld& world_;
@@ -135,6 +141,7 @@ class SimStore : public Store {
   Task<Result<Sandbox>> get(SandboxId id) override;
   Task<Result<Sandbox>> update(Sandbox sandbox, TimePoint at, NewEvent event) override;
   Task<Result<void>> heartbeat(SandboxId id, TimePoint at) override;
+  Task<Result<void>> note_active(SandboxId id, TimePoint at) override;
   Task<Result<SandboxPage>> list(ListQuery query) override;
   Task<Result<std::vector<Sandbox>>> list_active(std::string installation) override;
   Task<Result<std::vector<SandboxId>>> list_due(std::string installation, TimePoint now,

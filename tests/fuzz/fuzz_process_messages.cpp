@@ -17,7 +17,7 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
     if (spec->program.empty() || has_nul(spec->program) || has_nul(spec->cwd)) std::abort();
     if (spec->arguments.size() > kArgumentsMax || spec->env.size() > kEnvVarsMax) std::abort();
     if (spec->terminal && !is_size(*spec->terminal)) std::abort();
-    (void)json::serialize(write_process(*spec, 1));
+    (void)json::serialize(write_config(*spec));
   }
   if (const auto size_read = read_terminal_size(message); size_read && !is_size(*size_read)) {
     std::abort();
@@ -27,10 +27,6 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
     std::abort();
   }
   (void)read_input(message);
-  const auto wish = read_stream_wish(message);
-  if (wish && wish->since) {
-    ProcessEvent event{.kind = ProcessEvent::Kind::gap, .offset = *wish->since};
-    (void)json::serialize(write_event(event, *wish));
-  }
+  (void)read_stream_wish(message);
   return 0;
 }

@@ -1,26 +1,47 @@
+import os
 import pathlib
+import re
+import shutil
 import sys
 
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from orchestrator import Orchestrator  # noqa: E402
+from orchestrator import Orchestrator, Running  # noqa: E402
 from s3_faults import S3Faults  # noqa: E402
 from s3_server import S3  # noqa: E402
 from servers import Postgres, PrivateDocker  # noqa: E402
 
+LOGS = pathlib.Path(__file__).resolve().parents[2] / "build/logs"
+# "PORT FOLDER KEY" of an orchestrator that runs already; see orchestrator.Running.
+RUNNING = os.environ.get("MATRX_TEST_RUNNING", "").split()
+
+
+def pytest_collection_modifyitems(config, items):
+    """With one that runs already: only the tests that do not hurt it."""
+    if RUNNING:
+        others = [item for item in items if "shared" not in item.fixturenames]
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if item not in others]
+
 
 @pytest.fixture(scope="session")
 def shared():
-    """One orchestrator for the tests that do not hurt it."""
-    one = Orchestrator().start()
+    """One orchestrator for the tests that do not hurt it; with SSH, so that every route has something to answer."""
+    one = Running(*RUNNING) if RUNNING else Orchestrator(MATRX_SSH_PORT="0").start()
     yield one
     one.close()
 
 
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    item.has_failed = getattr(item, "has_failed", False) or outcome.get_result().failed
+
+
 @pytest.fixture
-def own():
-    """Makes orchestrators that a test may hurt."""
+def own(request):
+    """Makes orchestrators that a test may hurt. Where it fails, their logs stay in build/logs."""
     made = []
 
     def make(**settings):
@@ -28,7 +49,11 @@ def own():
         return made[-1]
 
     yield make
-    for one in made:
+    for number, one in enumerate(made, 1):
+        if request.node.has_failed and one.log_path.exists():
+            name = re.sub(r"\W+", "-", request.node.name)
+            LOGS.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(one.log_path, LOGS / f"{name}-{number}.log")
         one.close()
 
 

@@ -1,10 +1,10 @@
 """A real orchestrator for a test: own port, own data folder, own network; leaves nothing behind."""
-import json
 import os
 import pathlib
 import re
 import shutil
 import signal
+import ssl
 import subprocess
 import tempfile
 import time
@@ -12,6 +12,10 @@ import time
 import httpx
 
 KEY = "test-key-4711"
+# As tools/build-image.sh has named it; empty: the orchestrator's default.
+IMAGE = os.environ.get("MATRX_SANDBOX_IMAGE", "")
+# Without one, httpx reads all the machine's certificates for each call: 30 ms, though nothing here is encrypted.
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def build_dir():
@@ -32,7 +36,8 @@ def docker(*arguments, host=None):
 
 
 def wait_for(what, condition, seconds=30):
-    """Polls until the condition holds, and returns what it answered."""
+    """Polls until the condition holds, and returns what it answered. The bound tells a wait from one
+    without end: it measures nothing, so that a slow machine fails no test."""
     deadline = time.monotonic() + seconds
     while True:
         answer = condition()
@@ -52,7 +57,8 @@ class Orchestrator:
             "MATRX_HOST": "127.0.0.1", "MATRX_PORT": "0", "MATRX_DATA_DIR": str(self.data / "data"),
             "MATRX_SANDBOX_STORE": "sqlite", "MATRX_API_KEY": KEY, "MATRX_LOG_FORMAT": "json",
             "MATRX_DOCKER_NETWORK": self.network, "MATRX_CONTAINER_MEMORY_LIMIT": "512m",
-            **settings,
+            "MATRX_FIREWALL": "off",  # rules of the host, put up only where they are what is tested
+            **({"MATRX_SANDBOX_IMAGE": IMAGE} if IMAGE else {}), **settings,
         }
         self.process = None
         self.port = None
@@ -104,6 +110,8 @@ class Orchestrator:
             self.stop()
         for container in self.containers():
             self.docker("rm", "-f", container)
+        if self.settings["MATRX_FIREWALL"] != "off":
+            self.take_down_firewall()
         self.docker("network", "rm", self.network)
         for line in reversed(pathlib.Path("/proc/self/mountinfo").read_text().splitlines()):
             point = line.split()[4]
@@ -111,12 +119,23 @@ class Orchestrator:
                 subprocess.run(["umount", "-l", point], check=False)
         shutil.rmtree(self.data, ignore_errors=True)
 
+    def take_down_firewall(self):
+        """As docs/operations.md says it for an installation that goes."""
+        mine = self.installation().replace("-", "")[:20]
+        listed = subprocess.run(["iptables", "-S"], capture_output=True, text=True, check=True).stdout
+        chains = [f"MATRX-F-{mine}", f"MATRX-I-{mine}"]
+        jumps = [line.split()[1:] for line in listed.splitlines()
+                 if line.startswith("-A ") and line.split()[-1] in chains]
+        for words in [*(["-D", *jump] for jump in jumps), *(["-F", c] for c in chains), *(["-X", c] for c in chains)]:
+            subprocess.run(["iptables", "--wait", "5", *words], capture_output=True, check=False)
+
     def log(self):
         return self.log_path.read_text(errors="replace")
 
-    def memory_kb(self):
+    def memory_kb(self, which="VmRSS"):
+        """Resident memory; with "VmHWM" the most that it ever was."""
         text = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(re.search(r"VmRSS:\s+(\d+)", text).group(1))
+        return int(re.search(which + r":\s+(\d+)", text).group(1))
 
     # --- Its containers, as Docker sees them ---
     def installation(self):
@@ -141,7 +160,13 @@ class Orchestrator:
         headers = arguments.pop("headers", {})
         if key:
             headers = {"X-API-Key": key, **headers}
-        return httpx.request(method, self.url(path), headers=headers, timeout=timeout, **arguments)
+        return httpx.request(method, self.url(path), headers=headers, timeout=timeout, verify=NO_TLS,
+                             **arguments)
+
+    def stream(self, method, path, timeout=60, headers=None, **arguments):
+        """The answer while it comes: a context manager."""
+        return httpx.stream(method, self.url(path), headers={"X-API-Key": KEY, **(headers or {})},
+                            timeout=timeout, verify=NO_TLS, **arguments)
 
     def create(self, **fields):
         response = self.request("POST", "/sandboxes", json={"user_id": "user-1", **fields})
@@ -166,5 +191,23 @@ class Orchestrator:
     def total(self):
         return self.request("GET", "/sandboxes").json()["total"]
 
+    def metric(self, name):
+        """A value of /metrics by its name with labels, or the sum of all with that name."""
+        lines = self.request("GET", "/metrics").text.splitlines()
+        found = [line.rpartition(" ") for line in lines if not line.startswith("#")]
+        return sum(float(value) for what, _, value in found if name in (what, what.split("{")[0]))
+
     def destroy(self, sandbox_id, query=""):
         return self.request("DELETE", f"/sandboxes/{sandbox_id}{query}")
+
+
+class Running(Orchestrator):
+    """One that somebody else has started and will stop, such as tools/try-compose.sh: its port, the folder above its
+    data folder `data`, and its key."""
+
+    def __init__(self, port, folder, key):
+        assert key == KEY, "the tests sign in with " + KEY
+        self.port, self.data, self.settings = int(port), pathlib.Path(folder), {}
+
+    def close(self):
+        pass

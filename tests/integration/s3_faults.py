@@ -230,6 +230,8 @@ class S3Faults:
         server.socket.sendall(head)
         if fields.get("expect", "").lower() == "100-continue":
             answer = server.head()
+            if not answer:
+                raise Cut
             client.socket.sendall(answer)
             if not answer.split(b" ", 2)[1:2] == [b"100"]:
                 return self.pass_body(server, client, method, answer, faults) and False

@@ -3,7 +3,6 @@ import socket
 import time
 
 import pytest
-from orchestrator import KEY
 
 pytestmark = pytest.mark.integration
 

@@ -89,7 +89,7 @@ def test_a_life_over_tls(own, certificates):
     sandbox = one.create()
     assert one.run(sandbox["sandbox_id"], "echo over tls")["stdout"] == "over tls\n"
     one.docker("kill", sandbox["container_id"])  # the event stream works as well
-    wait_for("the end", lambda: one.row(sandbox["sandbox_id"])["status"] == "stopped", 5)
+    wait_for("the end", lambda: one.row(sandbox["sandbox_id"])["status"] == "stopped")
     second = one.create()["sandbox_id"]
     assert one.destroy(second).status_code == 204
     assert one.containers() == [] and engine.served > 0

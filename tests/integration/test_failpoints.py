@@ -53,7 +53,7 @@ class Expire(Scenario):
         self.sandbox_id = create(one, ttl_seconds=1)["sandbox_id"]
 
     def act(self, one):
-        wait_for("the expiry", lambda: one.row(self.sandbox_id)["status"] == "expired", 20)
+        wait_for("the expiry", lambda: one.row(self.sandbox_id)["status"] == "expired")
 
 
 class Reconcile(Scenario):
@@ -67,7 +67,7 @@ class Reconcile(Scenario):
         one.docker("kill", self.container_id)
 
     def act(self, one):
-        wait_for("agreement", lambda: agree(one), 20)
+        wait_for("agreement", lambda: agree(one))
 
 
 def live(one, scenario, **failpoint):

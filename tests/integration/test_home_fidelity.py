@@ -158,7 +158,7 @@ def test_a_home_at_rest_is_not_sent_for_ever(own, s3, faults):
     second = one.create()["sandbox_id"]
     one.run(second, "touch -h link; touch b b/c b/c/d; chmod 700 b")
     wait_for("a checkpoint", lambda: '"checkpoint"' in one.log())
-    wait_for("silence", lambda: silent(one, 4), 20)
+    wait_for("silence", lambda: silent(one, 4))
 
 
 def silent(one, seconds):

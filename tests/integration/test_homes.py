@@ -43,8 +43,11 @@ def kept(request, own):
             client, found = make.s3.client(), {}
             prefix = f"users/{user}/hot/"
             for key in make.s3.keys(make.bucket, prefix):
-                body = client.get_object(Bucket=make.bucket, Key=key)["Body"].read()
-                found[key.removeprefix(prefix)] = body
+                try:
+                    answer = client.get_object(Bucket=make.bucket, Key=key)
+                except client.exceptions.NoSuchKey:
+                    continue  # deleted since it was listed
+                found[key.removeprefix(prefix)] = answer["Body"].read()
             return found
         folder = make.one.data / f"data/storage/users/{user}/hot"
         return {str(path.relative_to(folder)): path.read_bytes()
@@ -137,6 +140,26 @@ def test_an_orchestrator_that_dies_loses_nothing(kept):
     second = one.create()["sandbox_id"]
     assert one.run(second, "cat file")["stdout"] == "work\n"
     wait_for("a free disk", lambda: homes(one) == [second])
+
+
+def test_a_registry_in_memory_forgets_no_home(kept):
+    one = kept(MATRX_SANDBOX_STORE="memory")
+    gone, lives = one.create()["sandbox_id"], one.create(user_id="user-2")["sandbox_id"]
+    for box in (gone, lives):
+        one.run(box, "echo work >file")
+    one.kill9()
+    one.docker("rm", "-f", "matrx-" + gone)
+    one.start()
+    again = one.create()["sandbox_id"]
+    assert one.run(again, "cat file")["stdout"] == "work\n"
+    wait_for("the disk", lambda: gone not in homes(one))
+    assert kept.stored() == {"file": b"work\n"}
+    # The other one's programs still run.
+    assert one.container_names()["matrx-" + lives] == "running"
+    assert lives in homes(one) and kept.stored("user-2") == {}
+    one.docker("rm", "-f", "matrx-" + lives)
+    wait_for("saved", lambda: kept.stored("user-2") == {"file": b"work\n"}, 60)
+    wait_for("the disk", lambda: lives not in homes(one))
 
 
 def test_a_home_that_is_too_large_is_told(own):

@@ -1,8 +1,12 @@
 """The original clients' way: create, run, list, destroy; and every other way to end."""
+import hashlib
+import pathlib
 import re
 
+import httpx
 import pytest
-from orchestrator import wait_for
+from orchestrator import KEY, docker, wait_for
+from test_homes import kept  # noqa: F401
 
 pytestmark = pytest.mark.integration
 TIME = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
@@ -41,6 +45,60 @@ def test_create_run_list_destroy(shared):
     gone = shared.exec(sandbox_id, "true")
     assert gone.status_code == 410
     assert "stopped" in gone.json()["detail"] and "user_requested" in gone.json()["detail"]
+
+
+@pytest.mark.parametrize("key", [KEY, ""], ids=["with a key", "without a key"])
+def test_the_whole_way_of_a_home(kept, key):  # noqa: F811
+    """Create, run, write, look into the storage with a client that is not ours, destroy, look
+    whether anything is left, create again: it is all there."""
+    one = kept(MATRX_API_KEY=key)
+    assert ("MATRX_API_KEY is empty" in one.log()) == (key == "")
+    health = httpx.get(one.url("/health"))
+    assert health.json()["status"] == "healthy" and health.json()["active_sandboxes"] == 0
+    if key:
+        assert httpx.get(one.url("/sandboxes")).status_code == 401
+        assert httpx.get(one.url("/sandboxes"), headers={"X-API-Key": "x"}).status_code == 403
+        bearer = {"Authorization": "Bearer " + key}
+        assert httpx.get(one.url("/sandboxes"), headers=bearer).status_code == 200
+
+    sandbox = one.request("POST", "/sandboxes", key=key, json={"user_id": "user-1"}).json()
+    sandbox_id = sandbox["sandbox_id"]
+    assert sandbox["status"] == "ready"
+
+    def run(command):
+        done = one.request("POST", f"/sandboxes/{sandbox_id}/exec", key=key,
+                           json={"command": command}).json()
+        assert done["exit_code"] == 0, done
+        return done["stdout"]
+
+    run("mkdir -p notes hollow && echo hello >notes/a.txt && head -c 300000 /dev/urandom >data && "
+        "chmod 600 data && ln -s data link && echo large >/data/cold/large")
+    digest = run("sha256sum <data")
+    assert one.request("DELETE", f"/sandboxes/{sandbox_id}", key=key).status_code == 204
+
+    stored = kept.stored()
+    assert sorted(stored) == ["data", "notes/a.txt"] and stored["notes/a.txt"] == b"hello\n"
+    assert hashlib.sha256(stored["data"]).hexdigest() == digest.split()[0]
+    row = one.request("GET", f"/sandboxes/{sandbox_id}", key=key).json()
+    assert (row["status"], row["storage_state"]) == ("stopped", "saved")
+    usage = one.request("GET", "/users/user-1/storage", key=key).json()
+    assert usage == {"hot": {"total_size_bytes": 300006, "total_objects": 2},
+                     "cold": {"total_size_bytes": 6, "total_objects": 1}}
+    assert one.containers() == []
+    assert not [line for line in pathlib.Path("/proc/self/mountinfo").read_text().splitlines()
+                if f"data/cold/{sandbox_id}" in line and str(one.data) in line]
+    for folder in ("homes", "sandboxes", "cold"):
+        path = one.data / "data" / folder
+        assert not path.exists() or list(path.iterdir()) == [], folder
+
+    sandbox_id = one.request("POST", "/sandboxes", key=key,
+                             json={"user_id": "user-1"}).json()["sandbox_id"]
+    assert run("sha256sum <data") == digest
+    assert run("cat notes/a.txt link /data/cold/large | tail -c 6; stat -c %a data; "
+               "ls -d hollow; readlink link") == "large\n600\nhollow\ndata\n"
+    assert one.request("DELETE", f"/sandboxes/{sandbox_id}?graceful=false",
+                       key=key).status_code == 204
+    assert one.containers() == []
 
 
 def test_history_is_told_in_order(shared, box):
@@ -110,3 +168,12 @@ def test_impatient_destroy_ends_a_patient_one(shared):
     response = shared.destroy(sandbox_id, "?graceful=false")
     assert response.status_code == 204 and response.elapsed.total_seconds() < 10
     assert shared.row(sandbox_id)["status"] == "stopped"
+
+
+def test_a_network_that_somebody_removed_is_made_anew(own):
+    one = own().start()
+    docker("network", "rm", one.network)
+    assert docker("network", "ls", "-q", "--filter", f"name={one.network}") == ""
+    sandbox_id = one.create()["sandbox_id"]
+    networks = docker("inspect", f"matrx-{sandbox_id}", "--format", "{{json .NetworkSettings.Networks}}")
+    assert one.network in networks

@@ -6,7 +6,7 @@ import time
 
 import httpx
 import pytest
-from orchestrator import KEY, wait_for
+from orchestrator import wait_for
 from servers import Pooler, TcpLine
 from test_crash import agree
 from test_live_feed import Follower
@@ -60,6 +60,8 @@ def test_missing_and_wrong_schema(own, postgres):
     postgres.apply("migrations/003_create_coordination.sql", url)
     postgres.apply("migrations/004_note_what_is_forgotten.sql", url)
     postgres.apply("migrations/005_keep_homes.sql", url)
+    assert "migrations/006_pause_and_idle.sql" in refused(one)
+    postgres.apply("migrations/006_pause_and_idle.sql", url)
     postgres.sql("DROP TABLE matrx_leases", url)
     assert "migrations/" in refused(one) and "matrx_leases" in refused(one)
     postgres.sql("INSERT INTO matrx_schema VALUES (99)", url)
@@ -95,11 +97,11 @@ def test_a_dump_from_another_server(own, database, postgres):
     one.start()
     follower = Follower(one)
     sandbox_id = one.create()["sandbox_id"]
-    wait_for("events", lambda: "ready" in follower.types_of(sandbox_id), 5)
+    wait_for("events", lambda: "ready" in follower.types_of(sandbox_id))
     # Who followed the feed on the other server begins anew, from wherever that was.
     for cursor in ("999999999999-1", "1.999999999999-1", "1.3-1"):
         late = Follower(one, **{"Last-Event-ID": cursor})
-        wait_for("the reset", lambda: ("reset", {}) in late.events, 5)
+        wait_for("the reset", lambda: ("reset", {}) in late.events)
 
 
 def test_values_that_nobody_can_read_are_refused_or_skipped(own, database, postgres):
@@ -127,7 +129,7 @@ def test_migrations_of_a_registry_in_use(own, postgres):
         memory_bytes, pids, installation) VALUES ('sbx-000000000001', 'u', 'stopped', '/h', '/c',
         '{"a": 1, "b": null, "c": {"d": []}, "e": "x"}', 1, now(), now(), 'admin', 'i', 't', 1, 1,
         1, 'inst-0')""", url)
-    for number in ("004_note_what_is_forgotten", "005_keep_homes"):
+    for number in ("004_note_what_is_forgotten", "005_keep_homes", "006_pause_and_idle"):
         postgres.apply(f"migrations/{number}.sql", url)
     one = own(**on(url)).start()
     assert one.row("sbx-000000000001")["labels"] == {"a": "1", "b": "null", "c": '{"d": []}',
@@ -280,7 +282,7 @@ def test_the_database_is_away_for_twenty_seconds(own, database, postgres):
         time.sleep(1)
     postgres.start()
     wait_for("recovery by itself",
-             lambda: one.request("GET", "/health/ready").status_code == 200, 15)
+             lambda: one.request("GET", "/health/ready").status_code == 200)
     time.sleep(2)
     over.set()
     for worker in workers:

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # One Ceph monitor, one OSD that keeps everything in memory, and the S3 gateway: an S3 server that always starts empty.
-#   environment: ACCESS_KEY, SECRET_KEY, PORT (of the gateway), MONITOR_PORT, MEMORY_BYTES (default 6 GiB)
+#   environment: ACCESS_KEY, SECRET_KEY, PORT (of the gateway), MONITOR_PORT, MEMORY_BYTES (default 6 GiB),
+#   ADDRESS (where the gateway listens, default 127.0.0.1)
 # Commands come over standard input, a line each: "kill" kills the gateway with SIGKILL, "start" starts it again on the
 # data that is there. Each is answered with a line, "killed" or "ready"; the first "ready" comes by itself. At the end
 # of the input everything ends: so nothing outlives the test that wanted it, however that test ends.
@@ -49,7 +50,7 @@ mon data avail crit = 1
 mon data avail warn = 2
 paxos propose interval = 0.05
 paxos min wait = 0.02
-rgw frontends = beast endpoint=127.0.0.1:$PORT tcp_nodelay=1
+rgw frontends = beast endpoint=${ADDRESS:-127.0.0.1}:$PORT tcp_nodelay=1
 rgw enable usage log = false
 rgw cache enabled = false
 rgw gc obj min wait = 5

@@ -61,7 +61,8 @@ class Bounds : public testing::Test {
       made = {.id = row.id, .installation = installation, .container_id = "c", .state = *container};
       made.agent_works = agent_works;
     }
-    if (is_usable(status)) world_.homes[row.id] = {installation, row.user_id, {}, HomeTree(), {}};
+    if (is_usable(status))
+      world_.homes[row.id] = {installation, row.user_id, {}, HomeTree(), {}, {}};
     return row.id;
   }
 

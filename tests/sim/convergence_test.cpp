@@ -76,6 +76,7 @@ class Simulation {
       world_.faults.store_loses = world_.chance(0.7) ? 0 : 0.05;
       world_.faults.storage_fails = world_.chance(0.6) ? 0 : 0.2;
       world_.faults.storage_loses = world_.chance(0.6) ? 0 : 0.2;
+      world_.faults.scans_miss = world_.chance(0.7) ? 0 : 0.5;
       world_.faults.agent_is_mute = world_.chance(0.7) ? 0 : 0.3;
       world_.faults.agent_never_ready = world_.chance(0.8) ? 0 : 0.5;
       world_.faults.delay_max = milliseconds(world_.chance(0.8) ? 30 : 3000);
@@ -85,8 +86,8 @@ class Simulation {
 
   void one_act() {
     const std::size_t host = any_host();
-    const int act = world_.number(0, 15);
-    if (act >= 12) {
+    const int act = world_.number(0, 18);
+    if (act >= 12 && act <= 15) {
       work_in_a_home();
       return;
     }
@@ -97,7 +98,7 @@ class Simulation {
       return;
     }
     if (!hosts_[host]) begin_life(host);
-    if (act <= 7 || act == 10) client_act(act, *hosts_[host]);
+    if (act <= 7 || act == 10 || act >= 16) client_act(act, *hosts_[host]);
     if (act == 11 && world_.chance(0.2)) {
       hosts_[host].reset();  // stays away for a while
       run_for(seconds(world_.chance(0.2) ? 600 : 20));
@@ -129,6 +130,13 @@ class Simulation {
         break;
       case 7:
         world_.end_container(any_id(), 1);
+        break;
+      case 16:
+      case 17:
+        at.spawn(pause(at.core(), any_id()));
+        break;
+      case 18:
+        at.spawn(resume(at.core(), any_id()));
         break;
       default:
         at.spawn(extend(at.core(), any_id()));
@@ -194,6 +202,9 @@ class Simulation {
     const auto extended = co_await core.extend(id, seconds(world_.number(1, 120)), {"sim"});
     if (extended) promised_[id] = std::max(promised_[id], extended->expires_at);
   }
+
+  Task<void> pause(Core& core, SandboxId id) { (void)co_await core.pause(id, {"sim"}); }
+  Task<void> resume(Core& core, SandboxId id) { (void)co_await core.resume(id, {"sim"}); }
 
   Task<void> destroy(Core& core, SandboxId id, bool graceful) {
     const auto gone = co_await core.destroy(id, graceful, StopReason::user_requested, {"sim"});
@@ -280,8 +291,9 @@ class Simulation {
             << what << ": stuck";
       } else {
         EXPECT_TRUE(is_usable(row.status)) << what << ": stuck";
-        EXPECT_TRUE(exists && container->second.state == ContainerState::running)
-            << what << " without a running container";
+        const auto wanted = row.paused_at ? ContainerState::paused : ContainerState::running;
+        EXPECT_TRUE(exists && container->second.state == wanted)
+            << what << (row.paused_at ? ", paused," : "") << " without such a container";
         EXPECT_GT(row.expires_at, world_.clock.now() - std::chrono::seconds(15))
             << what << ": overdue";
       }

@@ -11,6 +11,7 @@ CoreSettings sim_settings(const OrchestratorLife::Options& options) {
   settings.shutdown_timeout = std::chrono::seconds(5);
   settings.reconcile_interval = std::chrono::seconds(10);
   settings.home_sync_interval = std::chrono::seconds(10);
+  settings.stray_home_patience = options.stray_home_patience;
   settings.history_retention_days = options.history_retention_days;
   return settings;
 }
@@ -25,10 +26,12 @@ OrchestratorLife::OrchestratorLife(SimWorld& world, std::uint64_t seed, const Op
       store_(world, clock_, options.installation),
       runtime_(world, clock_, options.installation),
       guest_(world, clock_, options.installation),
+      machine_(world, clock_, options.installation),
       storage_(world, clock_),
       homes_(world, options.installation),
       core_(std::make_unique<Core>(context_->get_executor(), sim_settings(options), store_,
-                                   runtime_, guest_, storage_, homes_, cold_, clock_, random_)),
+                                   runtime_, guest_, machine_, storage_, homes_,
+                                   options.cold ? *options.cold : no_cold_, clock_, random_)),
       clients_(context_->get_executor()) {
   core_->start();
 }

@@ -4,6 +4,7 @@
 #include "core/core.hpp"
 #include "fakes/sim_context.hpp"
 #include "fakes/sim_homes.hpp"
+#include "fakes/sim_machine.hpp"
 #include "fakes/sim_world.hpp"
 #include "ports/cold.hpp"
 
@@ -17,6 +18,8 @@ class OrchestratorLife {
     std::string installation = kSimInstallation;
     milliseconds clock_offset{0};
     int history_retention_days = 0;
+    milliseconds stray_home_patience{0};
+    ColdMounts* cold = nullptr;  // none: there is no cold storage
   };
   OrchestratorLife(SimWorld& world, std::uint64_t seed)
       : OrchestratorLife(world, seed, Options{}) {}
@@ -41,6 +44,7 @@ class OrchestratorLife {
 
   Core& core() { return *core_; }
   SimContext& context() { return *context_; }
+  SimMachine& machine() { return machine_; }
 
  private:
   // Destroyed from the bottom up, after kill() has ended every coroutine.
@@ -51,9 +55,10 @@ class OrchestratorLife {
   SimStore store_;
   SimRuntime runtime_;
   SimGuest guest_;
+  SimMachine machine_;
   SimStorage storage_;
   SimHomes homes_;
-  NoColdMounts cold_;
+  NoColdMounts no_cold_;
   std::unique_ptr<Core> core_;
   TaskGroup clients_;
 };

@@ -156,12 +156,15 @@ export type Database = {
           created_at: string
           expires_at: string
           hot_path: string
+          idle_timeout_seconds: number
           image: string
           installation: string
           labels: Json
+          last_active_at: string | null
           last_heartbeat_at: string | null
           memory_bytes: number
           name: string | null
+          paused_at: string | null
           pids: number
           sandbox_id: string
           status: string
@@ -186,12 +189,15 @@ export type Database = {
           created_at?: string
           expires_at: string
           hot_path: string
+          idle_timeout_seconds?: number
           image: string
           installation: string
           labels?: Json
+          last_active_at?: string | null
           last_heartbeat_at?: string | null
           memory_bytes: number
           name?: string | null
+          paused_at?: string | null
           pids: number
           sandbox_id: string
           status?: string
@@ -216,12 +222,15 @@ export type Database = {
           created_at?: string
           expires_at?: string
           hot_path?: string
+          idle_timeout_seconds?: number
           image?: string
           installation?: string
           labels?: Json
+          last_active_at?: string | null
           last_heartbeat_at?: string | null
           memory_bytes?: number
           name?: string | null
+          paused_at?: string | null
           pids?: number
           sandbox_id?: string
           status?: string

@@ -4,6 +4,8 @@
 
 #include <cmath>
 
+#include "base/text.hpp"
+#include "model/home_tree.hpp"
 #include "wire/json.hpp"
 
 namespace matrx::docker {
@@ -19,6 +21,9 @@ constexpr std::int64_t kOpenFilesMax = 20'000;  // parts.md §0: some hosts allo
 const json::array kCapabilities = {"CHOWN",   "DAC_OVERRIDE",    "FOWNER", "FSETID",
                                    "KILL",    "SETGID",          "SETUID", "AUDIT_WRITE",
                                    "SETPCAP", "NET_BIND_SERVICE"};
+
+// Programs are built and run in it; it counts against the sandbox's memory.
+constexpr std::string_view kScratch = "rw,exec,nosuid,nodev,mode=1777";
 
 ContainerState read_state(std::string_view word) {
   if (word == "created") return ContainerState::created;
@@ -53,10 +58,18 @@ json::object host_config(const ContainerSpec& spec, const DockerSettings& settin
     binds.emplace_back(fmt::format("{}:{}", spec.cold_folder, spec.cold_path));
   }
   config["Binds"] = std::move(binds);
-  config["NetworkMode"] = settings.network;
+  config["NetworkMode"] = spec.egress == Egress::none ? "none" : settings.network;
   config["Init"] = true;
   config["CapDrop"] = json::array{"ALL"};
-  config["CapAdd"] = kCapabilities;
+  if (settings.is_strict) {
+    config["SecurityOpt"] = json::array{"no-new-privileges"};
+    config["ReadonlyRootfs"] = true;
+    config["Tmpfs"] = json::object{
+        {"/tmp", kScratch}, {"/var/tmp", kScratch}, {"/run", "rw,nosuid,nodev,mode=755"}};
+  } else {
+    config["CapAdd"] = kCapabilities;
+  }
+  if (!settings.oci_runtime.empty()) config["Runtime"] = settings.oci_runtime;
   config["NanoCpus"] = static_cast<std::int64_t>(std::llround(spec.resources.cpu * kNanoCpus));
   config["Memory"] = spec.resources.memory_bytes;
   config["MemorySwap"] = spec.resources.memory_bytes;  // no swap beyond it
@@ -67,16 +80,6 @@ json::object host_config(const ContainerSpec& spec, const DockerSettings& settin
   config["LogConfig"] = json::object{
       {"Type", "json-file"}, {"Config", json::object{{"max-size", "1m"}, {"max-file", "1"}}}};
   return config;
-}
-
-std::string percent_encode(std::string_view text) {
-  std::string encoded;
-  for (char c : text) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                       c == '-' || c == '_' || c == '.';
-    encoded += plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
-  }
-  return encoded;
 }
 
 json::array our_labels(std::string_view installation) {
@@ -97,7 +100,8 @@ std::string create_body(const ContainerSpec& spec, const DockerSettings& setting
   json::object body;
   body["Image"] = spec.image;
   body["Hostname"] = spec.id.text();
-  body["User"] = "0:0";  // the agent; commands run as the user that they name
+  // The agent; commands run as the user that they name, which under strict can only be this one.
+  body["User"] = settings.is_strict ? fmt::format("{}:{}", kAgentUid, kAgentUid) : "0:0";
   body["Env"] = to_lines(spec.env);
   body["Entrypoint"] = json::array{kAgentInside};
   body["Cmd"] = json::array{"serve", "--socket", fmt::format("{}/agent.sock", kRunFolder),
@@ -119,6 +123,22 @@ std::string network_body(const DockerSettings& settings, std::string_view instal
   body["Options"] = json::object{{"com.docker.network.bridge.enable_icc", "false"}};
   body["Labels"] = json::object{{kInstallationLabel, installation}};
   return json::serialize(body);
+}
+
+std::string read_log_frames(std::string_view body, std::size_t bytes_max) {
+  constexpr std::size_t kHeaderBytes = 8;
+  std::string text;
+  while (body.size() >= kHeaderBytes) {
+    std::size_t length = 0;
+    for (std::size_t i = 4; i < kHeaderBytes; ++i) {
+      length = length << 8U | static_cast<unsigned char>(body[i]);
+    }
+    body.remove_prefix(kHeaderBytes);
+    text += body.substr(0, length);
+    body.remove_prefix(std::min(length, body.size()));
+  }
+  if (text.size() > bytes_max) text.erase(0, text.size() - bytes_max);
+  return to_valid_utf8(std::move(text));
 }
 
 Result<Container> read_inspect(std::string_view body) {

@@ -24,6 +24,11 @@ std::string create_body(const ContainerSpec& spec, const DockerSettings& setting
 std::string network_body(const DockerSettings& settings, std::string_view installation);
 
 // GET /containers/{id}/json. internal: not what we know.
+// The log of a container: frames of one byte for the stream, three zeros, four for the length (big
+// endian), the text. Their texts in order, the last bytes_max of them, as valid UTF-8. A frame that
+// is cut off counts as far as it goes.
+std::string read_log_frames(std::string_view body, std::size_t bytes_max);
+
 Result<Container> read_inspect(std::string_view body);
 
 // GET /containers/json.

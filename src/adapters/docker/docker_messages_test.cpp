@@ -45,6 +45,35 @@ TEST(CreateBody, HasLimitsLabelsAndFewCapabilities) {
   EXPECT_EQ(body.at("Env").at(0), "A=b");
 }
 
+TEST(CreateBody, StrictHasNoRightsAtAll) {
+  DockerSettings strict = settings();
+  strict.is_strict = true;
+  const auto body = json::parse(create_body(a_spec(), strict, "inst-1")).value();
+  const auto& host = body.at("HostConfig");
+  EXPECT_EQ(body.at("User"), "1000:1000");
+  EXPECT_EQ(host.at("CapDrop").at(0), "ALL");
+  EXPECT_FALSE(host.as_object().contains("CapAdd"));
+  EXPECT_EQ(host.at("SecurityOpt").at(0), "no-new-privileges");
+  EXPECT_EQ(host.at("ReadonlyRootfs"), true);
+  EXPECT_TRUE(host.at("Tmpfs").as_object().contains("/tmp"));
+}
+
+TEST(CreateBody, WithoutEgressThereIsNoNetwork) {
+  ContainerSpec spec = a_spec();
+  spec.egress = Egress::none;
+  const auto body = json::parse(create_body(spec, settings(), "inst-1")).value();
+  EXPECT_EQ(body.at("HostConfig").at("NetworkMode"), "none");
+}
+
+TEST(CreateBody, NamesARuntimeOnlyWhereOneIsChosen) {
+  DockerSettings chosen = settings();
+  const auto usual = json::parse(create_body(a_spec(), chosen, "inst-1")).value();
+  EXPECT_FALSE(usual.at("HostConfig").as_object().contains("Runtime"));
+  chosen.oci_runtime = "runsc";
+  const auto other = json::parse(create_body(a_spec(), chosen, "inst-1")).value();
+  EXPECT_EQ(other.at("HostConfig").at("Runtime"), "runsc");
+}
+
 TEST(NetworkBody, TurnsTrafficBetweenContainersOff) {
   const auto body = json::parse(network_body(settings(), "inst-1")).value();
   EXPECT_EQ(body.at("Options").at("com.docker.network.bridge.enable_icc"), "false");
@@ -94,6 +123,16 @@ TEST(Events, ReadsOnlyOurContainers) {
 TEST(Filters, AreEncoded) {
   EXPECT_EQ(label_filter("inst-1"),
             "%7B%22label%22%3A%5B%22matrx.installation%3Dinst-1%22%2C%22matrx.sandbox_id%22%5D%7D");
+}
+
+TEST(DockerMessages, LogFramesBecomeText) {
+  using namespace std::string_literals;
+  const std::string frames = "\1\0\0\0\0\0\0\3one\2\0\0\0\0\0\0\3two"s;
+  EXPECT_EQ(read_log_frames(frames, 100), "onetwo");
+  EXPECT_EQ(read_log_frames(frames, 4), "etwo");
+  EXPECT_EQ(read_log_frames(frames.substr(0, frames.size() - 1), 100), "onetw");
+  EXPECT_EQ(read_log_frames("\1\0\0\0\xff\xff\xff\xffx"s, 100), "x");
+  EXPECT_EQ(read_log_frames("short", 100), "");
 }
 
 }  // namespace

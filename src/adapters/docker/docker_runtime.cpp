@@ -1,12 +1,15 @@
 #include "adapters/docker/docker_runtime.hpp"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include "adapters/docker/docker_messages.hpp"
+#include "adapters/docker/firewall.hpp"
 #include "async/offload.hpp"
 #include "base/limits.hpp"
 #include "base/log.hpp"
 #include "base/remove_tree.hpp"
+#include "model/home_tree.hpp"
 
 namespace matrx {
 namespace {
@@ -104,7 +107,41 @@ Task<Result<void>> DockerRuntime::prepare() {
     co_return fail(Code::unavailable, "The folder of the sandboxes cannot be made.",
                    settings_.sandboxes_dir.string() + ": " + ec.message());
   }
-  co_return co_await ensure_network();
+  co_return co_await ensure_guarded_network();
+}
+
+// Rules are for a bridge: another network needs them anew.
+Task<Result<void>> DockerRuntime::ensure_guarded_network() {
+  CO_CHECK(co_await ensure_network());
+  co_return co_await ensure_firewall_or_warn();
+}
+
+Task<Result<void>> DockerRuntime::ensure_firewall_or_warn() {
+  auto up = co_await ensure_firewall();
+  if (!up && settings_.firewall == FirewallMode::automatic) {
+    log::warning("no firewall: sandboxes reach this host and the private networks around it",
+                 {{"error", up.error().message}, {"internal", up.error().internal}});
+    co_return Result<void>();
+  }
+  co_return up;
+}
+
+Task<Result<void>> DockerRuntime::ensure_firewall() {
+  if (settings_.firewall == FirewallMode::off) co_return Result<void>();
+  CO_TRY(network, co_await call(Method::get, "/networks/" + settings_.network));
+  if (!succeeded(network)) co_return std::unexpected(to_error(network, "show the network"));
+  CO_TRY(bridge, docker::read_bridge(network.body));
+  docker::FirewallPlan plan{.installation = settings_.installation,
+                            .bridge = std::move(bridge),
+                            .nameservers = {},
+                            .allowed = settings_.egress_allowed};
+  auto put_up = [plan = std::move(plan), folder = settings_.sandboxes_dir]() mutable {
+    plan.nameservers = docker::host_nameservers();
+    return docker::put_up_firewall(plan, folder.parent_path());
+  };
+  auto up = co_await offload(files_, std::move(put_up));
+  firewall_is_up_ = up.has_value();
+  co_return up;
 }
 
 Task<Result<void>> DockerRuntime::ensure_network() {
@@ -114,15 +151,30 @@ Task<Result<void>> DockerRuntime::ensure_network() {
                              docker::network_body(settings_, settings_.installation)));
   // 409: somebody else has just made it.
   if (succeeded(made) || made.status == 409) co_return Result<void>();
-  co_return std::unexpected(to_error(made, "make the network " + settings_.network));
+  Error error = to_error(made, "make the network " + settings_.network);
+  error.code = Code::unavailable;
+  if (error.internal.contains("address pool")) {
+    error.message +=
+        " Docker has no free range of addresses: remove networks that nothing uses, or give it "
+        "more of them ('default-address-pools' in /etc/docker/daemon.json).";
+  }
+  co_return std::unexpected(std::move(error));
 }
 
 Task<Result<std::string>> DockerRuntime::create(const ContainerSpec& spec) {
+  if (settings_.firewall == FirewallMode::required && !firewall_is_up_) {
+    CO_CHECK(co_await ensure_firewall());
+  }
   const auto folder = settings_.sandboxes_dir / spec.id.text();
   std::error_code ec;
   std::filesystem::create_directories(folder / "run", ec);
   if (!ec) {
     std::filesystem::permissions(folder, std::filesystem::perms::owner_all, ec);
+  }
+  // The agent makes its socket there as whom it runs.
+  const auto run = (folder / "run").string();
+  if (!ec && settings_.is_strict && ::chown(run.c_str(), kAgentUid, kAgentUid) != 0) {
+    ec.assign(errno, std::generic_category());
   }
   if (ec) {
     co_return fail(Code::unavailable, "The folder of the sandbox cannot be made.",
@@ -143,20 +195,62 @@ Task<Result<std::string>> DockerRuntime::create(const ContainerSpec& spec) {
                     "' is missing on this host. Build it with 'make image', or set "
                     "MATRX_SANDBOX_IMAGE to one that exists.";
   } else if (response.status == 404) {
-    co_await ensure_network();  // somebody has removed it; the next create will find it
+    co_await ensure_guarded_network();  // somebody has removed it; the next create will find it
   }
   co_return std::unexpected(std::move(error));
 }
 
 Task<Result<void>> DockerRuntime::start(const SandboxId& id) {
-  CO_TRY(response,
-         co_await call(Method::post, "/containers/" + docker::container_name(id) + "/start", {},
-                       kDockerCreateDeadline));
-  if (succeeded(response) || response.status == 304) co_return Result<void>();  // 304: runs already
+  const std::string target = "/containers/" + docker::container_name(id) + "/start";
+  CO_TRY(response, co_await call(Method::post, target, {}, kDockerCreateDeadline));
   Error error = to_error(response, "start the container");
+  // The engine looks for the network only now. Somebody has removed it, or it could not be made.
+  if (response.status == 404 && error.internal.contains("network")) {
+    CO_CHECK(co_await ensure_guarded_network());
+    CO_TRY(again, co_await call(Method::post, target, {}, kDockerCreateDeadline));
+    response = std::move(again);
+    error = to_error(response, "start the container");
+  }
+  if (succeeded(response) || response.status == 304) co_return Result<void>();  // 304: runs already
   // 400 and 500 carry why the first program could not be run; the public words stay ours.
   if (response.status == 400 || response.status == 500) error.code = Code::unavailable;
   co_return std::unexpected(std::move(error));
+}
+
+Task<Result<void>> DockerRuntime::pause(const SandboxId& id) {
+  return set_state(id, "pause", ContainerState::paused);
+}
+
+Task<Result<void>> DockerRuntime::resume(const SandboxId& id) {
+  return set_state(id, "unpause", ContainerState::running);
+}
+
+Task<Result<void>> DockerRuntime::set_state(const SandboxId& id, const char* verb,
+                                            ContainerState wanted) {
+  CO_TRY(response,
+         co_await call(Method::post, "/containers/" + docker::container_name(id) + "/" + verb));
+  if (succeeded(response)) co_return Result<void>();
+  Error error = to_error(response, std::string(verb) + " the container");
+  if (response.status != 409 && response.status != 500) co_return std::unexpected(std::move(error));
+  // 409, of older engines 500: it is so already, or it is not running.
+  CO_TRY(now, co_await inspect(id));
+  if (!now) co_return fail(Code::not_found, "The container is gone.");
+  if (now->state == wanted) co_return Result<void>();
+  if (now->state == ContainerState::ended) {
+    co_return fail(Code::conflict, "The container is not running.");
+  }
+  error.code = Code::unavailable;
+  co_return std::unexpected(std::move(error));
+}
+
+Task<Result<std::string>> DockerRuntime::logs(const SandboxId& id, int lines,
+                                              std::size_t bytes_max) {
+  CO_TRY(response,
+         co_await call(Method::get, "/containers/" + docker::container_name(id) +
+                                        "/logs?stdout=1&stderr=1&tail=" + std::to_string(lines)));
+  if (response.status == 404) co_return fail(Code::not_found, "The container is gone.");
+  if (!succeeded(response)) co_return std::unexpected(to_error(response, "read the logs"));
+  co_return docker::read_log_frames(response.body, bytes_max);
 }
 
 Task<Result<void>> DockerRuntime::remove(const SandboxId& id) {
@@ -197,6 +291,8 @@ Task<Result<std::vector<Container>>> DockerRuntime::list() {
 
 Task<Result<void>> DockerRuntime::watch(std::function<void()> connected,
                                         std::function<void(ContainerEvent)> on_event) {
+  // An engine that has started anew has rebuilt its own rules. Of the first time prepare() tells.
+  if (firewall_is_up_) (void)co_await ensure_firewall_or_warn();
   http::ClientRequest request{.method = Method::get,
                               .target = std::string(kApi) + "/events?filters=" +
                                         docker::event_filter(settings_.installation),

@@ -11,6 +11,10 @@
 
 namespace matrx {
 
+// automatic: put up where that is possible, with a warning where it is not. required: without it
+// no sandbox is made.
+enum class FirewallMode { off, automatic, required };
+
 struct DockerSettings {
   std::string installation;                          // label of every container that is ours
   std::string host = "unix:///var/run/docker.sock";  // DOCKER_HOST: unix://, tcp://
@@ -21,6 +25,11 @@ struct DockerSettings {
   std::filesystem::path sandboxes_dir;  // <dir>/<id>/run is mounted into each, beside the home
   std::filesystem::path agent_path;     // mounted read-only as the first program
   int relay_port = 49980;
+  // No capability, no new rights, a read-only root, the agent as an ordinary user.
+  bool is_strict = false;
+  std::string oci_runtime;  // as the engine names it; empty: its default
+  FirewallMode firewall = FirewallMode::off;
+  std::vector<std::string> egress_allowed;  // CIDRs that sandboxes reach although they are private
 };
 
 class DockerRuntime : public Runtime {
@@ -33,6 +42,9 @@ class DockerRuntime : public Runtime {
   Task<Result<void>> ping() override;
   Task<Result<std::string>> create(const ContainerSpec& spec) override;
   Task<Result<void>> start(const SandboxId& id) override;
+  Task<Result<void>> pause(const SandboxId& id) override;
+  Task<Result<void>> resume(const SandboxId& id) override;
+  Task<Result<std::string>> logs(const SandboxId& id, int lines, std::size_t bytes_max) override;
   Task<Result<void>> remove(const SandboxId& id) override;
   Task<Result<std::optional<Container>>> inspect(const SandboxId& id) override;
   Task<Result<std::vector<Container>>> list() override;
@@ -40,15 +52,20 @@ class DockerRuntime : public Runtime {
                            std::function<void(ContainerEvent)> on_event) override;
 
  private:
+  Task<Result<void>> set_state(const SandboxId& id, const char* verb, ContainerState wanted);
   DockerRuntime(DockerSettings settings, http::Connector connector);
 
   Task<Result<http::ClientResponse>> call(http::Method method, std::string target,
                                           std::string body = {},
                                           milliseconds deadline = std::chrono::seconds(30));
+  Task<Result<void>> ensure_guarded_network();
   Task<Result<void>> ensure_network();
+  Task<Result<void>> ensure_firewall();
+  Task<Result<void>> ensure_firewall_or_warn();
 
   DockerSettings settings_;
   http::Client client_;
+  bool firewall_is_up_ = false;
   asio::thread_pool files_{1};
 };
 

@@ -33,37 +33,46 @@ class DockerRuntimeTest : public testing::Test {
 
   // Removes the sandbox, with `beside` going on at the same time.
   Result<void> remove(Task<void> beside) {
+    return call([this](DockerRuntime& runtime) { return runtime.remove(id_); }, std::move(beside));
+  }
+  template <class Call>
+  Result<void> call(Call runtime_call, Task<void> beside) {
     asio::io_context io(1);
     http::Server engine(io.get_executor(), [this](http::Request& request) -> Task<http::Response> {
       asked_.push_back(std::string(http::method_name(request.method)) + " " + request.path);
-      const bool deletes = request.method == http::Method::del;
-      co_return http::Response{.status = deletes ? delete_status_ : wait_status_};
+      co_return answer_(request);
     });
     const std::string socket = (root_ / "engine.sock").string();
     EXPECT_TRUE(engine.listen_unix(socket, 0600));
     auto runtime =
         DockerRuntime::make({.host = "unix://" + socket, .sandboxes_dir = root_ / "sandboxes"})
             .value();
-    Result<void> removed;
+    Result<void> result;
     auto all = [&]() -> Task<void> {
       TaskGroup group(co_await asio::this_coro::executor);
       group.spawn("engine", engine.run());
       group.spawn("beside", std::move(beside));
-      removed = co_await runtime->remove(id_);
+      result = co_await runtime_call(*runtime);
       engine.stop();
       co_await group.join();
     };
     run_task(io, all());
-    return removed;
+    return result;
   }
-  Result<void> remove() {
-    auto nothing = []() -> Task<void> { co_return; };
-    return remove(nothing());
+  static Task<void> nothing() { co_return; }
+  Result<void> remove() { return remove(nothing()); }
+  Result<void> start() {
+    return call([this](DockerRuntime& runtime) { return runtime.start(id_); }, nothing());
   }
 
   fs::path root_;
   SandboxId id_ = *SandboxId::parse("sbx-0123456789ab");
   int delete_status_ = 204, wait_status_ = 200;
+  std::function<http::Response(const http::Request&)> answer_ =
+      [this](const http::Request& request) {
+        const bool deletes = request.method == http::Method::del;
+        return http::Response{.status = deletes ? delete_status_ : wait_status_};
+      };
   Strings asked_;
 };
 
@@ -86,6 +95,32 @@ TEST_F(DockerRuntimeTest, KeepsTheFolderOfAContainerThatIsStillThere) {
   delete_status_ = 500;
   EXPECT_EQ(remove().error().code, Code::unavailable);
   EXPECT_TRUE(fs::exists(sandbox() / "run"));
+}
+
+// An engine that has lost the network, and makes it or does not.
+http::Response without_network(const http::Request& request, bool& has_network, int make_status) {
+  if (request.path.ends_with("/networks/create")) {
+    has_network = make_status == 201;
+    return {.status = make_status, .body = R"({"message":"no address pool is left"})"};
+  }
+  if (request.path.contains("/networks/")) return {.status = has_network ? 200 : 404};
+  if (has_network) return {.status = 204};
+  return {.status = 404, .body = R"({"message":"network x not found"})"};
+}
+
+TEST_F(DockerRuntimeTest, ANetworkThatSomebodyRemovedIsMadeAnew) {
+  bool has_network = false;
+  answer_ = [&](const auto& request) { return without_network(request, has_network, 201); };
+  EXPECT_TRUE(start());
+  EXPECT_TRUE(has_network);
+}
+
+TEST_F(DockerRuntimeTest, ANetworkThatCannotBeMadeIsTold) {
+  bool has_network = false;
+  answer_ = [&](const auto& request) { return without_network(request, has_network, 404); };
+  const auto started = start();
+  EXPECT_EQ(started.error().code, Code::unavailable);
+  EXPECT_TRUE(started.error().message.contains("default-address-pools")) << started.error().message;
 }
 
 TEST_F(DockerRuntimeTest, LinksAreRemovedNotFollowed) {

@@ -27,8 +27,10 @@ class GuestClient : public Guest {
   Task<Result<void>> serve_signals(const SandboxId& id, SignalHandler handler) override;
   void forget(const SandboxId& id) override;
 
- private:
+  // The connections to one sandbox's agent.
   std::shared_ptr<http::Client> client_of(const SandboxId& id);
+
+ private:
   Task<Result<void>> reply(http::Client& client, std::int64_t signal_id, Result<void> result);
 
   Clock& clock_;

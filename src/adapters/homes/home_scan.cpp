@@ -5,7 +5,6 @@
 #include <fnmatch.h>
 #include <linux/openat2.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,6 +13,7 @@
 #include <cstring>
 #include <memory>
 
+#include "base/files.hpp"
 #include "base/limits.hpp"
 
 namespace matrx {
@@ -37,18 +37,6 @@ class Folder {
  private:
   std::unique_ptr<DIR, int (*)(DIR*)> stream_;
 };
-
-int open_beneath(int home, const std::string& path) {
-  open_how how{};
-  how.flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS;
-  for (;;) {
-    const long opened = ::syscall(SYS_openat2, home, path.c_str(), &how, sizeof how);
-    // The kernel asks for another try where somebody was moving folders about.
-    if (opened < 0 && (errno == EINTR || errno == EAGAIN)) continue;
-    return static_cast<int>(opened);
-  }
-}
 
 bool is_gone(int error) {
   return error == ENOENT || error == ENOTDIR || error == ELOOP || error == EXDEV;
@@ -78,7 +66,8 @@ class Scanner {
 
  private:
   Result<void> read_folder(const std::string& path) {
-    const int opened = open_beneath(home_, path.empty() ? "." : path);
+    const int opened =
+        open_beneath(home_, path.empty() ? "." : path, O_RDONLY | O_DIRECTORY, 0, RESOLVE_NO_XDEV);
     if (opened < 0) {
       // What cannot be read must not look as if it were gone: it would be deleted in the storage.
       if (path.empty() || !is_gone(errno)) {

@@ -10,6 +10,7 @@
 #include "async/offload.hpp"
 #include "base/files.hpp"
 #include "base/limits.hpp"
+#include "base/memory.hpp"
 #include "base/remove_tree.hpp"
 #include "wire/home_manifest.hpp"
 #include "wire/json.hpp"
@@ -19,13 +20,21 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr uid_t kAgentUid = 1000;  // of every sandbox image: sandbox-image/CONTRACT
 constexpr std::size_t kAboutBytesMax = 4096;
 
 Result<HomeTree> read_tree(const std::string& path) {
   TRY(text, read_file(path, kManifestBytesMax));
   if (!text) return fail(Code::not_found, "The home was never complete.", path);
   return decode_manifest(*text);
+}
+
+// The last step of a sync: with it goes what the home took in memory.
+Result<void> write_last(const std::string& path, HomeTree& tree) {
+  CHECK_OK(replace_file(path, encode_manifest(tree)));
+  const std::size_t nodes = tree.size();
+  tree.clear();
+  give_back_memory(nodes);
+  return {};
 }
 
 }  // namespace
@@ -44,12 +53,13 @@ Task<Result<void>> LocalHomes::open() {
 }
 
 Task<Result<void>> LocalHomes::make(SandboxId id, std::string user_id) {
+  const json::object told = {{"user_id", user_id}, {"installation", installation_}};
   auto work = [home = folder(id), about = file(id, "about.json"), top = file(id, ""),
-               user_id = std::move(user_id)]() -> Result<void> {
+               text = json::serialize(told)]() -> Result<void> {
     if (const auto ec = remove_tree(top); ec && ec != std::errc::no_such_file_or_directory) {
       return fail(Code::unavailable, "An older home is in the way.", top + ": " + ec.message());
     }
-    CHECK_OK(replace_file(about, json::serialize(json::object{{"user_id", user_id}})));
+    CHECK_OK(replace_file(about, text));
     const bool made = ::mkdir(home.c_str(), 0755) == 0 && ::chmod(home.c_str(), 0755) == 0 &&
                       ::chown(home.c_str(), kAgentUid, kAgentUid) == 0;
     if (!made) return file_error("make " + home);
@@ -62,7 +72,7 @@ Task<Result<void>> LocalHomes::finish(SandboxId id, HomeTree tree) {
   auto work = [home = folder(id), base = file(id, "base.json"),
                tree = std::move(tree)]() mutable -> Result<void> {
     CHECK_OK(give_attributes(home, tree));
-    return replace_file(base, encode_manifest(tree));
+    return write_last(base, tree);
   };
   co_return co_await offload(threads_, std::move(work));
 }
@@ -79,8 +89,8 @@ Task<Result<HomeTree>> LocalHomes::base(SandboxId id) {
 
 Task<Result<void>> LocalHomes::write_base(SandboxId id, HomeTree tree) {
   auto work = [base = file(id, "base.json"), journal = file(id, "journal.json"),
-               tree = std::move(tree)]() -> Result<void> {
-    CHECK_OK(replace_file(base, encode_manifest(tree)));
+               tree = std::move(tree)]() mutable -> Result<void> {
+    CHECK_OK(write_last(base, tree));
     if (::unlink(journal.c_str()) != 0 && errno != ENOENT) return file_error("remove " + journal);
     return {};
   };
@@ -109,7 +119,7 @@ Task<Result<void>> LocalHomes::forget(SandboxId id) {
     if (!ec || ec == std::errc::no_such_file_or_directory) return {};
     return fail(Code::unavailable, "A home cannot be removed.", top + ": " + ec.message());
   };
-  co_return co_await offload(threads_, std::move(work));
+  co_return co_await offload(sweepers_, std::move(work));
 }
 
 Task<Result<std::vector<KeptHome>>> LocalHomes::list() {
@@ -122,7 +132,10 @@ Task<Result<std::vector<KeptHome>>> LocalHomes::list() {
       TRY(about, read_file((at->path() / "about.json").string(), kAboutBytesMax));
       const auto parsed = json::parse(about.value_or("{}"));
       const json::object* object = parsed ? parsed->if_object() : nullptr;
-      kept.push_back({*id, object ? std::string(json::text_at(*object, "user_id")) : ""});
+      KeptHome home{.id = *id, .user_id = {}, .installation = {}};
+      if (object != nullptr) home.user_id = json::text_at(*object, "user_id");
+      if (object != nullptr) home.installation = json::text_at(*object, "installation");
+      kept.push_back(std::move(home));
     }
     if (ec) return fail(Code::unavailable, "The homes cannot be listed.", ec.message());
     return kept;

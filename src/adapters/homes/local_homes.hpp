@@ -5,15 +5,22 @@
 #include <string>
 
 #include "adapters/homes/home_scan.hpp"
+#include "base/limits.hpp"
 #include "ports/homes.hpp"
 
 namespace matrx {
 
 class LocalHomes : public Homes {
  public:
-  LocalHomes(std::string root, HomeExcludes excludes, HomeLimits limits)
-      : root_(std::move(root)), excludes_(std::move(excludes)), limits_(limits) {}
-  ~LocalHomes() override { threads_.join(); }
+  LocalHomes(std::string root, std::string installation, HomeExcludes excludes, HomeLimits limits)
+      : root_(std::move(root)),
+        installation_(std::move(installation)),
+        excludes_(std::move(excludes)),
+        limits_(limits) {}
+  ~LocalHomes() override {
+    threads_.join();
+    sweepers_.join();
+  }
 
   Task<Result<void>> open() override;
   std::string folder(const SandboxId& id) const override;
@@ -34,9 +41,12 @@ class LocalHomes : public Homes {
   std::string file(const SandboxId& id, const char* name) const;
 
   std::string root_;
+  std::string installation_;
   HomeExcludes excludes_;
   HomeLimits limits_;
-  asio::thread_pool threads_{2};  // a large home must not hold up a small one
+  // A large home must not hold up a small one, nor must one that is being removed.
+  asio::thread_pool threads_{kSyncThreads};
+  asio::thread_pool sweepers_{2};
 };
 
 }  // namespace matrx

@@ -5,13 +5,12 @@
 #include <filesystem>
 
 #include "base/files.hpp"
+#include "model/home_tree.hpp"
 
 namespace matrx {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr uid_t kAgentUid = 1000;
 
 }  // namespace
 

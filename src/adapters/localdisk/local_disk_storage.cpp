@@ -9,6 +9,7 @@
 #include <filesystem>
 
 #include "async/offload.hpp"
+#include "base/descriptor.hpp"
 #include "base/files.hpp"
 #include "base/ids.hpp"
 #include "base/limits.hpp"
@@ -19,33 +20,27 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Closes what open_file() gave.
-struct Opened {
-  int descriptor;
-  ~Opened() { ::close(descriptor); }
-};
+Result<void> write_parts(const std::string& from, const std::vector<std::string>& paths,
+                         const ObjectFiles& to, ObjectFiles::Batch& batch) {
+  for (const auto& path : paths) {
+    const auto source = open_regular_file(from, path);
+    if (!source && source.error().code == Code::not_found) continue;
+    if (!source) return std::unexpected(source.error());
+    const Descriptor opened{*source};
+    CHECK_OK(to.write_part(batch, path, opened.get()));
+  }
+  return to.commit(batch);
+}
 
 // Those of the paths that are regular files. All of them take their names, or none.
 Result<std::vector<ObjectFiles::Part>> copy_files(const std::string& from,
                                                   const std::vector<std::string>& paths,
                                                   const ObjectFiles& to, bool durable) {
-  std::vector<ObjectFiles::Part> parts;
-  for (const auto& path : paths) {
-    const auto source = open_regular_file(from, path);
-    if (!source && source.error().code == Code::not_found) continue;
-    auto part = source ? Result<ObjectFiles::Part>() : std::unexpected(source.error());
-    if (source) {
-      const Opened opened{*source};
-      part = to.write_part(path, opened.descriptor);
-    }
-    if (!part) {
-      to.discard(parts);
-      return std::unexpected(part.error());
-    }
-    parts.push_back(*std::move(part));
-  }
-  CHECK_OK(to.commit(parts, durable));
-  return parts;
+  TRY(batch, to.begin(durable));
+  const auto written = write_parts(from, paths, to, batch);
+  if (written) return std::move(batch.parts);
+  ObjectFiles::discard(batch);
+  return std::unexpected(written.error());
 }
 
 }  // namespace
@@ -82,7 +77,22 @@ Task<Result<void>> LocalDiskStorage::ping() {
 Task<Result<HomeTree>> LocalDiskStorage::list(StoragePlace place) {
   CO_TRY(files, objects(place));
   auto work = [files] { return files.list(); };
-  co_return co_await offload(thread_, std::move(work));
+  co_return co_await offload(threads_, std::move(work));
+}
+
+Task<Result<FolderPage>> LocalDiskStorage::list_folder(StoragePlace place, FolderQuery query) {
+  std::vector<std::string> paths;
+  if (!query.folder.empty()) paths.push_back(query.folder);
+  CO_TRY(files, objects(place, paths));
+  auto work = [files, query = std::move(query)] { return files.list_folder(query); };
+  co_return co_await offload(threads_, std::move(work));
+}
+
+Task<Result<HomeNode>> LocalDiskStorage::stat(StoragePlace place, std::string path) {
+  const std::vector<std::string> paths = {path};
+  CO_TRY(files, objects(place, paths));
+  auto work = [files, path = std::move(path)] { return files.stat(path); };
+  co_return co_await offload(threads_, std::move(work));
 }
 
 Task<Result<Storage::Tags>> LocalDiskStorage::store(StoragePlace place, std::string from_folder,
@@ -94,7 +104,7 @@ Task<Result<Storage::Tags>> LocalDiskStorage::store(StoragePlace place, std::str
     for (const auto& part : parts) tags.emplace(part.path, part.tag);
     return tags;
   };
-  co_return co_await offload(thread_, std::move(work));
+  co_return co_await offload(threads_, std::move(work));
 }
 
 Task<Result<void>> LocalDiskStorage::fetch(StoragePlace place, std::vector<std::string> paths,
@@ -107,7 +117,7 @@ Task<Result<void>> LocalDiskStorage::fetch(StoragePlace place, std::vector<std::
     if (parts.size() == paths.size()) return {};
     return fail(Code::not_found, "A file of the home is gone from the storage.");
   };
-  co_return co_await offload(thread_, std::move(work));
+  co_return co_await offload(threads_, std::move(work));
 }
 
 Task<Result<std::string>> LocalDiskStorage::copy(StoragePlace place, std::string from,
@@ -115,12 +125,15 @@ Task<Result<std::string>> LocalDiskStorage::copy(StoragePlace place, std::string
   CO_TRY(files, objects(place, {from, to}));
   auto work = [files, from = std::move(from), to = std::move(to)]() -> Result<std::string> {
     TRY(source, open_regular_file(files.folder(), from));
-    const Opened opened{source};
-    TRY(part, files.write_part(to, opened.descriptor));
-    CHECK_OK(files.commit({part}, true));
-    return part.tag;
+    const Descriptor opened{source};
+    TRY(batch, files.begin(true));
+    auto written = files.write_part(batch, to, opened.get());
+    if (written) written = files.commit(batch);
+    if (written) return batch.parts.front().tag;
+    ObjectFiles::discard(batch);
+    return std::unexpected(written.error());
   };
-  co_return co_await offload(thread_, std::move(work));
+  co_return co_await offload(threads_, std::move(work));
 }
 
 Task<Result<void>> LocalDiskStorage::remove(StoragePlace place, std::vector<std::string> paths) {
@@ -129,7 +142,17 @@ Task<Result<void>> LocalDiskStorage::remove(StoragePlace place, std::vector<std:
     for (const auto& path : paths) CHECK_OK(files.remove(path));
     return {};
   };
-  co_return co_await offload(thread_, std::move(work));
+  co_return co_await offload(threads_, std::move(work));
+}
+
+Task<Result<void>> LocalDiskStorage::drop_unfinished(StoragePlace place,
+                                                     std::vector<std::string> paths) {
+  CO_TRY(files, objects(place, paths));
+  auto work = [files, paths = std::move(paths)]() -> Result<void> {
+    files.drop_parts(paths);
+    return {};
+  };
+  co_return co_await offload(threads_, std::move(work));
 }
 
 Task<Result<std::string>> LocalDiskStorage::read(StoragePlace place, std::string path,
@@ -137,14 +160,14 @@ Task<Result<std::string>> LocalDiskStorage::read(StoragePlace place, std::string
   CO_TRY(files, objects(place, {path}));
   auto work = [files, path = std::move(path), offset, bytes_max]() -> Result<std::string> {
     TRY(source, open_regular_file(files.folder(), path));
-    const Opened opened{source};
+    const Descriptor opened{source};
     std::string bytes(bytes_max, '\0');
-    const ssize_t count = ::pread(opened.descriptor, bytes.data(), bytes.size(), offset);
+    const ssize_t count = ::pread(opened.get(), bytes.data(), bytes.size(), offset);
     if (count < 0) return fail(Code::unavailable, "The storage cannot be read.", path);
     bytes.resize(static_cast<std::size_t>(count));
     return bytes;
   };
-  co_return co_await offload(thread_, std::move(work));
+  co_return co_await offload(threads_, std::move(work));
 }
 
 Task<Result<std::optional<HomeTree>>> LocalDiskStorage::read_manifest(std::string user_id) {
@@ -155,13 +178,13 @@ Task<Result<std::optional<HomeTree>>> LocalDiskStorage::read_manifest(std::strin
     TRY(tree, decode_manifest(*text));
     return std::optional<HomeTree>(std::move(tree));
   };
-  co_return co_await offload(thread_, std::move(work));
+  co_return co_await offload(threads_, std::move(work));
 }
 
 Task<Result<void>> LocalDiskStorage::write_manifest(std::string user_id, HomeTree tree) {
   CO_TRY(path, manifest_path(user_id));
   auto work = [path, tree = std::move(tree)] { return replace_file(path, encode_manifest(tree)); };
-  co_return co_await offload(thread_, std::move(work));
+  co_return co_await offload(threads_, std::move(work));
 }
 
 Task<Result<StorageUsage>> LocalDiskStorage::usage(StoragePlace place) {
@@ -184,7 +207,7 @@ Task<Result<std::int64_t>> LocalDiskStorage::remove_all(StoragePlace place) {
     }
     return files.remove_all();
   };
-  co_return co_await offload(thread_, std::move(work));
+  co_return co_await offload(threads_, std::move(work));
 }
 
 }  // namespace matrx

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "adapters/localdisk/object_files.hpp"
+#include "base/limits.hpp"
 #include "ports/storage.hpp"
 
 namespace matrx {
@@ -12,17 +13,21 @@ namespace matrx {
 class LocalDiskStorage : public Storage {
  public:
   explicit LocalDiskStorage(std::string root) : root_(std::move(root)) {}
-  ~LocalDiskStorage() override { thread_.join(); }
+  ~LocalDiskStorage() override { threads_.join(); }
 
   Task<Result<void>> open() override;
   Task<Result<void>> ping() override;
   Task<Result<HomeTree>> list(StoragePlace place) override;
+  Task<Result<FolderPage>> list_folder(StoragePlace place, FolderQuery query) override;
+  Task<Result<HomeNode>> stat(StoragePlace place, std::string path) override;
   Task<Result<Tags>> store(StoragePlace place, std::string from_folder,
                            std::vector<std::string> paths) override;
   Task<Result<void>> fetch(StoragePlace place, std::vector<std::string> paths,
                            std::string into_folder) override;
   Task<Result<std::string>> copy(StoragePlace place, std::string from, std::string to) override;
   Task<Result<void>> remove(StoragePlace place, std::vector<std::string> paths) override;
+  Task<Result<void>> drop_unfinished(StoragePlace place, std::vector<std::string> paths) override;
+  Task<Result<void>> drop_stale() override { co_return Result<void>(); }
   Task<Result<std::string>> read(StoragePlace place, std::string path, std::int64_t offset,
                                  std::size_t bytes_max) override;
   Task<Result<std::optional<HomeTree>>> read_manifest(std::string user_id) override;
@@ -37,7 +42,7 @@ class LocalDiskStorage : public Storage {
   Result<std::string> manifest_path(const std::string& user_id) const;
 
   std::string root_;
-  asio::thread_pool thread_{1};
+  asio::thread_pool threads_{kSyncThreads};
 };
 
 }  // namespace matrx

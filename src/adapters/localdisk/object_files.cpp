@@ -9,7 +9,9 @@
 #include <cstring>
 #include <filesystem>
 #include <memory>
+#include <set>
 
+#include "base/descriptor.hpp"
 #include "base/files.hpp"
 #include "base/limits.hpp"
 #include "base/random.hpp"
@@ -23,20 +25,7 @@ namespace fs = std::filesystem;
 constexpr std::int64_t kNsPerSecond = 1'000'000'000;
 constexpr const char* kPartPrefix = ".matrx-part-";  // of a file that is still being written
 
-class File {
- public:
-  explicit File(int descriptor) : descriptor_(descriptor) {}
-  File(const File&) = delete;
-  File& operator=(const File&) = delete;
-  ~File() {
-    if (descriptor_ >= 0) ::close(descriptor_);
-  }
-  explicit operator bool() const { return descriptor_ >= 0; }
-  int get() const { return descriptor_; }
-
- private:
-  int descriptor_;
-};
+using Listing = std::unique_ptr<DIR, int (*)(DIR*)>;
 
 std::string tag_of(const struct stat& info) {
   return std::to_string(info.st_size) + "-" + std::to_string(info.st_mtim.tv_sec) + "." +
@@ -45,11 +34,19 @@ std::string tag_of(const struct stat& info) {
 
 }  // namespace
 
+bool ObjectFiles::is_part(const std::string& name) { return name.starts_with(kPartPrefix); }
+
+HomeNode ObjectFiles::node_of(const struct stat& info) {
+  HomeNode node{.size_bytes = info.st_size, .tag = tag_of(info)};
+  node.modified_ns = info.st_mtim.tv_sec * kNsPerSecond + info.st_mtim.tv_nsec;
+  return node;
+}
+
 // The folder may be one that a hostile sandbox is rearranging right now (large files): each folder
 // is opened from the top, through no link.
 Result<HomeTree> ObjectFiles::list() const {
   HomeTree tree;
-  const File root(::open(folder_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  const Descriptor root(::open(folder_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!root && errno == ENOENT) return tree;
   if (!root) return file_error("open " + folder_);
   std::vector<std::string> waiting = {""};
@@ -58,13 +55,12 @@ Result<HomeTree> ObjectFiles::list() const {
     waiting.pop_back();
     const int opened =
         open_beneath(root.get(), above.empty() ? "." : above, O_RDONLY | O_DIRECTORY);
-    const std::unique_ptr<DIR, int (*)(DIR*)> entries(opened < 0 ? nullptr : ::fdopendir(opened),
-                                                      &::closedir);
+    const Listing entries(opened < 0 ? nullptr : ::fdopendir(opened), &::closedir);
     if (!entries) continue;  // removed meanwhile, or no folder any more
     while (const dirent* entry = ::readdir(entries.get())) {
       const std::string name = static_cast<const char*>(entry->d_name);
       struct stat info{};
-      if (name == "." || name == ".." || name.starts_with(kPartPrefix) ||
+      if (name == "." || name == ".." || is_part(name) ||
           ::fstatat(::dirfd(entries.get()), name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) {
         continue;
       }
@@ -72,58 +68,84 @@ Result<HomeTree> ObjectFiles::list() const {
       if (path.size() >= kPathBytesMax) continue;
       if (S_ISDIR(info.st_mode)) waiting.push_back(path);
       if (!S_ISREG(info.st_mode)) continue;
-      HomeNode node{.size_bytes = info.st_size, .tag = tag_of(info)};
-      node.modified_ns = info.st_mtim.tv_sec * kNsPerSecond + info.st_mtim.tv_nsec;
-      tree.emplace(std::move(path), std::move(node));
+      tree.emplace(std::move(path), node_of(info));
     }
   }
   return tree;
 }
 
-Result<ObjectFiles::Part> ObjectFiles::write_part(const std::string& path, int source) const {
-  const fs::path target = fs::path(folder_) / path;
+Result<ObjectFiles::Batch> ObjectFiles::begin(bool durable) const {
   std::error_code ec;
-  fs::create_directories(target.parent_path(), ec);
+  fs::create_directories(folder_, ec);
   if (ec) {
     errno = ec.value();
-    return file_error("make the folder of " + target.string());
+    return file_error("make " + folder_);
   }
-  const std::string name = kPartPrefix + SystemRandom().hex(8);
-  Part part{.path = path, .part = (fs::path(path).parent_path() / name).string(), .tag = {}};
-  const File root(::open(folder_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-  const File file(root ? open_beneath(root.get(), part.part, O_WRONLY | O_CREAT | O_EXCL, 0600)
-                       : -1);
-  if (!file) return file_error("write " + target.string());
-  auto written = copy_bytes(source, file.get());
-  struct stat info{};
-  if (written && ::fstat(file.get(), &info) != 0) written = file_error("stat " + target.string());
-  if (!written) {
-    ::unlinkat(root.get(), part.part.c_str(), 0);
-    return std::unexpected(written.error());
-  }
-  part.tag = tag_of(info);
-  return part;
+  Batch batch;
+  batch.root = Descriptor(::open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!batch.root) return file_error("open " + folder_);
+  batch.name = kPartPrefix + SystemRandom().hex(8) + "-";
+  batch.durable = durable;
+  return batch;
 }
 
-Result<void> ObjectFiles::commit(const std::vector<Part>& parts, bool durable) const {
-  if (parts.empty()) return {};
-  const File root(::open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+Result<void> ObjectFiles::write_part(Batch& batch, const std::string& path, int source) const {
+  const auto slash = path.rfind('/');
+  const std::string folder = slash == std::string::npos ? "" : path.substr(0, slash + 1);
+  if (folder != batch.last_folder) {
+    std::error_code ec;
+    fs::create_directories(fs::path(folder_) / folder, ec);
+    if (ec) {
+      errno = ec.value();
+      return file_error("make the folder of " + path);
+    }
+    batch.last_folder = folder;
+  }
+  Part part{.path = path, .part = folder + batch.name + std::to_string(batch.parts.size())};
+  const Descriptor file(
+      open_beneath(batch.root.get(), part.part, O_WRONLY | O_CREAT | O_EXCL, 0600));
+  if (!file) return file_error("write " + path);
+  auto written = copy_bytes(source, file.get());
+  struct stat info{};
+  if (written && ::fstat(file.get(), &info) != 0) written = file_error("stat " + path);
+  part.tag = tag_of(info);
+  batch.parts.push_back(std::move(part));
+  return written;
+}
+
+Result<void> ObjectFiles::commit(Batch& batch) const {
+  if (batch.parts.empty()) return {};
+  const int root = batch.root.get();
   // All bytes first, then all names: whatever a crash cuts short, each name has its old or its new
   // content. Once for all of them, since waiting for the disk is what takes the time.
-  if (!root || (durable && ::syncfs(root.get()) != 0)) return file_error("sync " + folder_);
-  for (const Part& part : parts) {
-    if (::renameat(root.get(), part.part.c_str(), root.get(), part.path.c_str()) != 0) {
+  if (batch.durable && ::syncfs(root) != 0) return file_error("sync " + folder_);
+  for (const Part& part : batch.parts) {
+    if (::renameat(root, part.part.c_str(), root, part.path.c_str()) != 0) {
       return file_error("rename to " + part.path);
     }
   }
-  if (durable && ::syncfs(root.get()) != 0) return file_error("sync " + folder_);
+  if (batch.durable && ::syncfs(root) != 0) return file_error("sync " + folder_);
   return {};
 }
 
-void ObjectFiles::discard(const std::vector<Part>& parts) const {
-  const File root(::open(folder_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+void ObjectFiles::discard(const Batch& batch) {
+  for (const Part& part : batch.parts) ::unlinkat(batch.root.get(), part.part.c_str(), 0);
+}
+
+void ObjectFiles::drop_parts(const std::vector<std::string>& paths) const {
+  const Descriptor root(::open(folder_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!root) return;
-  for (const Part& part : parts) ::unlinkat(root.get(), part.part.c_str(), 0);
+  std::set<std::string> folders;
+  for (const auto& path : paths) folders.insert(fs::path(path).parent_path().string());
+  for (const auto& folder : folders) {
+    const int opened =
+        open_beneath(root.get(), folder.empty() ? "." : folder, O_RDONLY | O_DIRECTORY);
+    const Listing entries(opened < 0 ? nullptr : ::fdopendir(opened), &::closedir);
+    while (const dirent* entry = entries ? ::readdir(entries.get()) : nullptr) {
+      const std::string name = static_cast<const char*>(entry->d_name);
+      if (name.starts_with(kPartPrefix)) ::unlinkat(::dirfd(entries.get()), name.c_str(), 0);
+    }
+  }
 }
 
 Result<void> ObjectFiles::remove(const std::string& path) const {

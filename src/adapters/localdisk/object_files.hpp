@@ -4,10 +4,14 @@
 // The folder is ours, the names in it are users'. Nothing is followed through a link: every object
 // is opened from the folder's descriptor with openat2(RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS).
 
+#include <sys/stat.h>
+
 #include <string>
 #include <vector>
 
+#include "base/descriptor.hpp"
 #include "base/error.hpp"
+#include "model/folder_page.hpp"
 #include "model/home_tree.hpp"
 
 namespace matrx {
@@ -17,6 +21,10 @@ class ObjectFiles {
   explicit ObjectFiles(std::string folder) : folder_(std::move(folder)) {}
 
   Result<HomeTree> list() const;
+  // not_found: there is no such folder.
+  Result<FolderPage> list_folder(const FolderQuery& query) const;
+  // not_found: it is no regular file.
+  Result<HomeNode> stat(const std::string& path) const;
 
   // A file that is written beside its place and has not taken its name yet.
   struct Part {
@@ -24,11 +32,21 @@ class ObjectFiles {
     std::string tag;  // that it will have
   };
 
-  // Takes the bytes of another file; commit() gives all parts their names, discard() drops them.
-  Result<Part> write_part(const std::string& path, int source) const;
-  // durable: returns when the disk has them.
-  Result<void> commit(const std::vector<Part>& parts, bool durable) const;
-  void discard(const std::vector<Part>& parts) const;
+  // Files that are written together.
+  struct Batch {
+    std::vector<Part> parts;
+    Descriptor root;
+    std::string name;         // how all of its parts begin
+    std::string last_folder;  // of the part before: it is there
+    bool durable = true;      // commit() returns when the disk has them
+  };
+  Result<Batch> begin(bool durable) const;
+  // Takes the bytes of another file; commit() gives all parts their names. Without it they go.
+  Result<void> write_part(Batch& batch, const std::string& path, int source) const;
+  Result<void> commit(Batch& batch) const;
+  static void discard(const Batch& batch);
+  // Drops every part in the folders of these paths, whoever has left it. Only where nobody writes.
+  void drop_parts(const std::vector<std::string>& paths) const;
 
   // With the folders above it that are empty then. Only where no sandbox can write.
   Result<void> remove(const std::string& path) const;
@@ -37,6 +55,9 @@ class ObjectFiles {
   const std::string& folder() const { return folder_; }
 
  private:
+  static bool is_part(const std::string& name);  // of a file that is still being written
+  static HomeNode node_of(const struct stat& info);
+
   std::string folder_;
 };
 

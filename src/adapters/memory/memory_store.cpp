@@ -80,6 +80,7 @@ Task<Result<Sandbox>> MemoryStore::update(Sandbox sandbox, TimePoint at, NewEven
   }
   const bool ends = is_final(sandbox.status) && !is_final(row.status);
   sandbox.last_heartbeat_at = row.last_heartbeat_at;
+  sandbox.last_active_at = row.last_active_at;
   sandbox.updated_at = at;
   ++sandbox.version;
   row = sandbox;
@@ -98,6 +99,15 @@ Task<Result<void>> MemoryStore::heartbeat(SandboxId id, TimePoint at) {
     co_return fail(Code::conflict, "The sandbox has ended.");
   }
   found->second.row.last_heartbeat_at = at;
+  co_return Result<void>();
+}
+
+Task<Result<void>> MemoryStore::note_active(SandboxId id, TimePoint at) {
+  const auto found = entries_.find(id);
+  if (found == entries_.end()) co_return unknown();
+  Sandbox& row = found->second.row;
+  if (is_final(row.status)) co_return fail(Code::conflict, "The sandbox has ended.");
+  row.last_active_at = std::max(row.last_active_at.value_or(at), at);
   co_return Result<void>();
 }
 

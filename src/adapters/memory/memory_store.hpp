@@ -23,6 +23,7 @@ class MemoryStore : public Store {
   Task<Result<Sandbox>> get(SandboxId id) override;
   Task<Result<Sandbox>> update(Sandbox sandbox, TimePoint at, NewEvent event) override;
   Task<Result<void>> heartbeat(SandboxId id, TimePoint at) override;
+  Task<Result<void>> note_active(SandboxId id, TimePoint at) override;
   Task<Result<SandboxPage>> list(ListQuery query) override;
   Task<Result<std::vector<Sandbox>>> list_active(std::string installation) override;
   Task<Result<std::vector<SandboxId>>> list_due(std::string installation, TimePoint now,

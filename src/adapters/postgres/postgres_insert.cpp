@@ -15,7 +15,7 @@ const std::string& insert_sql() {
   static const std::string sql = fmt::format(
       "WITH added AS (INSERT INTO sandbox_instances ({}) VALUES ({}) RETURNING *), "
       "event AS (INSERT INTO sandbox_events (sandbox_id, at, type, status, actor, detail) "
-      "SELECT sandbox_id, created_at, $28::text, status, $29::text, $30::text FROM added) "
+      "SELECT sandbox_id, created_at, $30::text, status, $31::text, $32::text FROM added) "
       "SELECT {} FROM added",
       postgres::kWrittenColumns, postgres::kWrittenValues, postgres::kSandboxColumns);
   return sql;
@@ -27,14 +27,14 @@ const std::string& insert_sql() {
 const std::string& claiming_insert_sql() {
   static const std::string sql = fmt::format(
       "WITH claim AS (INSERT INTO matrx_idempotency_keys AS k (key, fingerprint, sandbox_id) "
-      "VALUES ($31::text, $32::text, $1::text) ON CONFLICT (key) DO UPDATE SET "
+      "VALUES ($33::text, $34::text, $1::text) ON CONFLICT (key) DO UPDATE SET "
       "fingerprint = excluded.fingerprint, sandbox_id = excluded.sandbox_id, created_at = now() "
       "WHERE k.created_at <= now() - make_interval(hours => {}) OR EXISTS (SELECT FROM "
       "sandbox_instances s WHERE s.sandbox_id = k.sandbox_id AND s.status = 'failed') "
       "RETURNING key), "
       "added AS (INSERT INTO sandbox_instances ({}) SELECT {} FROM claim RETURNING *), "
       "event AS (INSERT INTO sandbox_events (sandbox_id, at, type, status, actor, detail) "
-      "SELECT sandbox_id, created_at, $28::text, status, $29::text, $30::text FROM added) "
+      "SELECT sandbox_id, created_at, $30::text, status, $31::text, $32::text FROM added) "
       "SELECT {} FROM added",
       kIdempotencyWindow.count(), postgres::kWrittenColumns, postgres::kWrittenValues,
       postgres::kSandboxColumns);

@@ -81,7 +81,7 @@ Task<Result<Sandbox>> PostgresStore::update(Sandbox sandbox, TimePoint at, NewEv
       "WITH changed AS (UPDATE sandbox_instances SET ({}) = ROW ({}) "
       "WHERE sandbox_id = $1::text AND version = $25::bigint - 1 RETURNING *), "
       "event AS (INSERT INTO sandbox_events (sandbox_id, at, type, status, actor, detail) "
-      "SELECT sandbox_id, $17::timestamptz, $28::text, status, $29::text, $30::text FROM changed) "
+      "SELECT sandbox_id, $17::timestamptz, $30::text, status, $31::text, $32::text FROM changed) "
       "SELECT {} FROM changed",
       postgres::kWrittenColumns, postgres::kWrittenValues, kSandboxColumns);
   const SandboxId id = sandbox.id;
@@ -105,6 +105,19 @@ Task<Result<void>> PostgresStore::heartbeat(SandboxId id, TimePoint at) {
                                "WHERE sandbox_id = $1::text AND {} RETURNING 1",
                                kActive),
                    std::move(params)));
+  if (rows.size() > 0) co_return Result<void>();
+  CO_CHECK(co_await get(id));  // unknown, or final?
+  co_return fail(Code::conflict, "The sandbox has ended.");
+}
+
+Task<Result<void>> PostgresStore::note_active(SandboxId id, TimePoint at) {
+  Params params;
+  params.add(id.text()).add(to_rfc3339(at));
+  CO_TRY(rows, co_await pool_.run(fmt::format("UPDATE sandbox_instances SET last_active_at = "
+                                              "greatest(last_active_at, $2::timestamptz) "
+                                              "WHERE sandbox_id = $1::text AND {} RETURNING 1",
+                                              kActive),
+                                  std::move(params)));
   if (rows.size() > 0) co_return Result<void>();
   CO_CHECK(co_await get(id));  // unknown, or final?
   co_return fail(Code::conflict, "The sandbox has ended.");

@@ -46,19 +46,21 @@ const char* const kSandboxColumns =
     "(extract(epoch FROM stopped_at) * 1000)::bigint, stop_reason, stop_graceful, "
     "(extract(epoch FROM stop_deadline_at) * 1000)::bigint, status_detail, installation, "
     "version, (extract(epoch FROM last_heartbeat_at) * 1000)::bigint, storage_state, "
-    "storage_detail";
+    "storage_detail, (extract(epoch FROM paused_at) * 1000)::bigint, idle_timeout_seconds, "
+    "(extract(epoch FROM last_active_at) * 1000)::bigint";
 
 const char* const kWrittenColumns =
     "sandbox_id, user_id, status, container_id, image, template_id, name, labels, config, cpu, "
     "memory_bytes, pids, ttl_seconds, hot_path, cold_path, created_at, updated_at, expires_at, "
     "stopped_at, stop_reason, stop_graceful, stop_deadline_at, status_detail, installation, "
-    "version, storage_state, storage_detail";
+    "version, storage_state, storage_detail, paused_at, idle_timeout_seconds";
 
 const char* const kWrittenValues =
     "$1::text, $2::text, $3::text, $4::text, $5::text, $6::text, $7::text, $8::jsonb, $9::jsonb, "
     "$10::float8, $11::bigint, $12::bigint, $13::integer, $14::text, $15::text, $16::timestamptz, "
     "$17::timestamptz, $18::timestamptz, $19::timestamptz, $20::text, $21::boolean, "
-    "$22::timestamptz, $23::text, $24::text, $25::bigint, $26::text, $27::text";
+    "$22::timestamptz, $23::text, $24::text, $25::bigint, $26::text, $27::text, "
+    "$28::timestamptz, $29::integer";
 
 std::string ms_of(const char* column) {
   return std::string("(extract(epoch FROM ") + column + ") * 1000)::bigint";
@@ -103,6 +105,9 @@ Result<Sandbox> read_sandbox(const Rows& rows, int row) {
   sandbox.last_heartbeat_at = maybe_time(rows, row, 25);
   sandbox.storage_state = *storage_state;
   sandbox.storage_detail = rows.text(row, 27);
+  sandbox.paused_at = maybe_time(rows, row, 28);
+  sandbox.idle_timeout_seconds = static_cast<int>(rows.integer(row, 29));
+  sandbox.last_active_at = maybe_time(rows, row, 30);
   return sandbox;
 }
 
@@ -161,6 +166,8 @@ Params to_params(const Sandbox& sandbox) {
   params.add(sandbox.installation).add(sandbox.version);
   params.add(std::string(storage_state_name(sandbox.storage_state)));
   add_unless_empty(params, sandbox.storage_detail);
+  add_time(params, sandbox.paused_at);
+  params.add(static_cast<std::int64_t>(sandbox.idle_timeout_seconds));
   return params;
 }
 

@@ -1,28 +1,23 @@
 #include "adapters/rclone/rclone_daemon.hpp"
 
 #include <arpa/inet.h>
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <netinet/in.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
-#include <csignal>
-#include <cstring>
 #include <filesystem>
-#include <thread>
+#include <fstream>
 
+#include "adapters/rclone/store_errors.hpp"
 #include "base/files.hpp"
 #include "base/limits.hpp"
 #include "base/log.hpp"
 #include "base/text.hpp"
-
-extern char** environ;
 
 namespace matrx::rclone {
 namespace {
@@ -47,57 +42,34 @@ int free_port() {
   return found ? ntohs(address.sin_port) : 0;  // 0: rclone does not start, and says so
 }
 
-std::string find_program(const std::string& name) {
-  if (name.contains('/')) return ::access(name.c_str(), X_OK) == 0 ? name : "";
-  const char* path = std::getenv("PATH");
-  for (const std::string_view folder : split(path ? path : "/usr/bin:/bin", ':')) {
-    const std::string full = std::string(folder) + "/" + name;
-    if (::access(full.c_str(), X_OK) == 0) return full;
-  }
-  return "";
-}
-
-// Ours, without what is not rclone's business, and with what it is told here.
-std::vector<std::string> child_environment(const std::vector<std::string>& added) {
-  std::vector<std::string> lines;
-  for (char** line = environ; *line != nullptr; ++line) {
-    const std::string_view text = *line;
-    // AWS_CA_BUNDLE: rclone 1.60 does not start with it. Our own settings hold other secrets.
-    const bool unwanted = text.starts_with("MATRX_") || text.starts_with("RCLONE_") ||
-                          text.starts_with("AWS_CA_BUNDLE=");
-    if (!unwanted) lines.emplace_back(text);
-  }
-  lines.insert(lines.end(), added.begin(), added.end());
-  return lines;
-}
-
-std::vector<char*> pointers(std::vector<std::string>& lines) {
-  std::vector<char*> all;
-  all.reserve(lines.size() + 1);
-  for (auto& line : lines) all.push_back(line.data());
-  all.push_back(nullptr);
-  return all;
-}
-
-std::string percent_encoded(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                       c == '-' || c == '_' || c == '.' || c == '/';
-    out += plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
-  }
-  return out;
-}
-
 Error to_error(const http::ClientResponse& response) {
   const auto parsed = json::parse(response.body);
   const json::object* root = parsed ? parsed->if_object() : nullptr;
-  std::string words(root ? json::text_at(*root, "error") : std::string_view(response.body));
-  std::ranges::replace(words, '\n', ' ');
-  const bool is_missing = response.status == 404 || words.contains("directory not found") ||
-                          words.contains("object not found") || words.contains("NoSuchBucket");
-  if (is_missing) return {Code::not_found, "There is no such object.", words};
-  return {Code::unavailable, "The object store does not work.", words};
+  return store_error(response.status,
+                     std::string(root ? json::text_at(*root, "error") : response.body));
+}
+
+std::unexpected<Error> cut_off(std::string internal) {
+  return fail(Code::unavailable, "The way to the object store was cut off.", std::move(internal));
+}
+
+std::unexpected<Error> no_answer(std::string internal) {
+  return fail(Code::timeout, "The object store does not answer in time.", std::move(internal));
+}
+
+// Our own rclone did not answer, whatever became of the store.
+std::unexpected<Error> lost(const std::string& call, const Error& error) {
+  std::string words = call + ": " + error.message + " " + error.internal;
+  return error.code == Code::timeout ? no_answer(std::move(words)) : cut_off(std::move(words));
+}
+
+// Whatever changes while a transfer goes on.
+std::int64_t moved_by(const json::object& stats) {
+  std::int64_t sum = 0;
+  for (const char* name : {"bytes", "transfers", "checks", "deletes", "listed"}) {
+    sum += json::integer_at(stats, name);
+  }
+  return sum;
 }
 
 }  // namespace
@@ -105,28 +77,12 @@ Error to_error(const http::ClientResponse& response) {
 Daemon::Daemon(DaemonSettings settings, Clock& clock)
     : settings_(std::move(settings)), clock_(clock) {}
 
-Daemon::~Daemon() { end(); }
-
-void Daemon::end() {
-  if (pid_ == 0) return;
-  is_ending_ = true;
-  ::kill(pid_, SIGTERM);
-  const auto until = std::chrono::steady_clock::now() + kEndPatience;
-  while (is_running() && std::chrono::steady_clock::now() < until) {
-    std::this_thread::sleep_for(kStartPoll);
-  }
-  if (pid_ == 0) return;
-  ::kill(pid_, SIGKILL);
-  ::waitpid(pid_, nullptr, 0);
-  pid_ = 0;
-}
+Daemon::~Daemon() { process_.end(kEndPatience); }
 
 bool Daemon::is_running() {
-  if (pid_ == 0) return false;
-  int status = 0;
-  if (::waitpid(pid_, &status, WNOHANG) == 0) return true;
-  if (!is_ending_) log::warning("rclone has ended", {{"pid", pid_}, {"status", status}});
-  pid_ = 0;
+  const int pid = process_.pid();
+  if (process_.is_running()) return true;
+  if (pid != 0) log::warning("rclone has ended", {{"pid", pid}, {"status", process_.status()}});
   return false;
 }
 
@@ -164,33 +120,18 @@ Result<void> Daemon::spawn() {
                                         "--use-server-modtime",
                                         "--no-unicode-normalization",
                                         "--cache-dir",
-                                        (fs::path(settings_.folder) / "cache").string(),
+                                        cache_folder(),
                                         "--config",
                                         configuration};
+  // AWS_CA_BUNDLE: rclone 1.60 does not start with it.
   std::vector<std::string> environment = child_environment(
+      {"RCLONE_", "AWS_CA_BUNDLE="},
       {"RCLONE_RC_USER=" + std::string(kUser), "RCLONE_RC_PASS=" + password,
-       "RCLONE_CONTIMEOUT=10s", "RCLONE_TIMEOUT=30s", "RCLONE_LOW_LEVEL_RETRIES=3",
+       "RCLONE_CONTIMEOUT=10s", "RCLONE_TIMEOUT=30s", "RCLONE_LOW_LEVEL_RETRIES=2",
        "RCLONE_RETRIES=1", "RCLONE_BUFFER_SIZE=1M", "RCLONE_S3_UPLOAD_CONCURRENCY=2",
        "RCLONE_S3_CHUNK_SIZE=16M", "RCLONE_LOG_LEVEL=ERROR"});
-  auto argv = pointers(arguments);
-  auto envp = pointers(environment);
-  const pid_t parent = ::getpid();
-  const pid_t child = ::fork();
-  if (child < 0) return file_error("fork");
-  if (child == 0) {
-    // Only what is safe after a fork. It must not outlive us, also where we are killed.
-    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (::getppid() != parent) ::_exit(1);
-    ::setsid();
-    const int nowhere = ::open("/dev/null", O_RDWR);
-    for (const int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
-      ::dup2(nowhere, descriptor);
-    }
-    ::signal(SIGPIPE, SIG_DFL);
-    ::execve(argv[0], argv.data(), envp.data());
-    ::_exit(127);
-  }
-  pid_ = child;
+  CHECK_OK(process_.start(std::move(arguments), std::move(environment), complaints_file()));
+  complaints_read_ = 0;
   ++life_;
   authorization_ = "Basic " + base64_encode(std::string(kUser) + ":" + password);
   client_ =
@@ -203,12 +144,37 @@ Result<void> Daemon::spawn() {
   return {};
 }
 
+std::string Daemon::complaints_file() const {
+  return (fs::path(settings_.folder) / "rclone.errors").string();
+}
+
+std::vector<std::string> Daemon::take_complaints() {
+  std::ifstream file(complaints_file(), std::ios::binary);
+  file.seekg(static_cast<std::streamoff>(complaints_read_));
+  std::vector<std::string> lines;
+  // Without its line break a line is still being written.
+  for (std::string line; std::getline(file, line) && !file.eof();) {
+    complaints_read_ += line.size() + 1;
+    lines.push_back(std::move(line));
+  }
+  limit_complaints();
+  return lines;
+}
+
+void Daemon::limit_complaints() {
+  struct stat info{};
+  const std::string path = complaints_file();
+  if (::stat(path.c_str(), &info) != 0) return;
+  if (info.st_size <= static_cast<off_t>(kMounterWordsBytesMax)) return;
+  if (::truncate(path.c_str(), 0) == 0) complaints_read_ = 0;
+}
+
 Task<Result<void>> Daemon::start() {
   const auto slot = co_await starting_.take();
   if (is_running()) co_return Result<void>();
   // One that ends again and again must not cost a start for each call.
   if (clock_.uptime() < next_start_at_) {
-    co_return fail(Code::unavailable, "The object store does not work.", "rclone has just ended");
+    co_return cut_off("rclone has just ended");
   }
   next_start_at_ = clock_.uptime() + milliseconds(kRcloneStartPause);
   CO_CHECK(spawn());
@@ -240,7 +206,16 @@ Task<Result<http::ClientResponse>> Daemon::send(http::ClientRequest request) {
 
 Task<Result<json::object>> Daemon::call(std::string name, json::object parameters,
                                         milliseconds deadline) {
+  CO_TRY(text, co_await ask(name, std::move(parameters), deadline));
+  CO_TRY(parsed, json::parse(text));
+  if (!parsed.is_object()) co_return fail(Code::internal, "rclone's answer is no object.", name);
+  co_return std::move(parsed.get_object());
+}
+
+Task<Result<std::string>> Daemon::ask(std::string name, json::object parameters,
+                                      milliseconds deadline) {
   CO_CHECK(co_await start());
+  limit_complaints();
   http::ClientRequest request{.method = http::Method::post,
                               .target = "/" + name,
                               .headers = {},
@@ -249,15 +224,38 @@ Task<Result<json::object>> Daemon::call(std::string name, json::object parameter
                               // rclone closes a kept connection now and then; each of these may
                               // be asked again, but a mount that is there already is an error.
                               .idempotent = name != "mount/mount"};
-  CO_TRY(response, co_await send(std::move(request)));
-  if (response.status != 200) {
-    Error error = to_error(response);
+  auto response = co_await send(std::move(request));
+  if (!response) co_return lost(name, response.error());
+  if (response->status != 200) {
+    Error error = to_error(*response);
     error.internal = name + ": " + error.internal;
     co_return std::unexpected(std::move(error));
   }
-  CO_TRY(parsed, json::parse(response.body));
-  if (!parsed.is_object()) co_return fail(Code::internal, "rclone's answer is no object.", name);
-  co_return std::move(parsed.get_object());
+  co_return std::move(response->body);
+}
+
+Task<Result<json::object>> Daemon::transfer(std::string name, json::object parameters) {
+  using namespace asio::experimental::awaitable_operators;
+  const std::string group = "matrx/" + std::to_string(++transfers_);
+  parameters["_group"] = group;
+  auto first = co_await (call(name, std::move(parameters), kObjectTransferMax) ||
+                         wait_for_standstill(group));
+  // rclone gives up what nobody listens to any more.
+  if (first.index() == 1) co_return no_answer(name + ": nothing has moved for too long");
+  co_return std::get<0>(std::move(first));
+}
+
+Task<void> Daemon::wait_for_standstill(std::string group) {
+  std::int64_t moved = -1;
+  milliseconds moved_at = clock_.uptime();
+  while (clock_.uptime() - moved_at < kObjectStandstill) {
+    co_await clock_.sleep(kObjectProgressPoll);
+    json::object parameters{{"group", group}};
+    const auto stats = co_await call("core/stats", std::move(parameters), kObjectCallDeadline);
+    if (!stats || moved_by(*stats) == moved) continue;
+    moved = moved_by(*stats);
+    moved_at = clock_.uptime();
+  }
 }
 
 Task<Result<std::string>> Daemon::read(std::string bucket_and_key, std::int64_t offset,
@@ -266,15 +264,17 @@ Task<Result<std::string>> Daemon::read(std::string bucket_and_key, std::int64_t 
   const auto slash = bucket_and_key.find('/');
   http::ClientRequest request{
       .method = http::Method::get,
-      .target = "/%5Bs3:" + percent_encoded(bucket_and_key.substr(0, slash)) + "%5D" +
-                percent_encoded(bucket_and_key.substr(slash)),
+      .target = "/%5Bs3:" + percent_encode(bucket_and_key.substr(0, slash)) + "%5D" +
+                percent_encode(bucket_and_key.substr(slash), "/"),
       .headers = {},
       .body = {},
       .deadline = deadline,
       .idempotent = true};
   const auto last = offset + static_cast<std::int64_t>(bytes_max) - 1;
   request.headers.add("Range", fmt::format("bytes={}-{}", offset, last));
-  CO_TRY(response, co_await send(std::move(request)));
+  auto answer = co_await send(std::move(request));
+  if (!answer) co_return lost("read", answer.error());
+  http::ClientResponse& response = *answer;
   // rclone 1.60 answers 404 to what begins behind the end, but names the range of what there is.
   const bool behind_the_end = response.status != 206 && response.headers.has("Content-Range");
   if (behind_the_end) co_return std::string();

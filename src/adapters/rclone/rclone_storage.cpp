@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <set>
 
 #include "adapters/rclone/object_names.hpp"
 #include "async/offload.hpp"
@@ -11,6 +12,7 @@
 #include "base/ids.hpp"
 #include "base/limits.hpp"
 #include "wire/home_manifest.hpp"
+#include "wire/json_array.hpp"
 
 namespace matrx {
 namespace {
@@ -19,6 +21,8 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kBucketCharsMin = 3, kBucketCharsMax = 63;
 constexpr std::int64_t kNsPerMs = 1'000'000;
+// Also what the store, by its own clock, has begun in the future.
+constexpr const char* kAnyAge = "-24h";
 
 // "s3,option=value:bucket/prefix", as rclone writes a place with options of its own.
 std::string remote(std::string_view prefix, std::string_view options = {}) {
@@ -33,22 +37,23 @@ std::string tag_of(const json::object& item) {
   return fmt::format("{}-{}", json::integer_at(item, "Size"), json::text_at(item, "ModTime"));
 }
 
-HomeTree read_listing(const json::object& answer) {
+// Bytes that are no listing are not an empty home.
+Result<HomeTree> read_listing(const std::string& text) {
   HomeTree tree;
-  const json::array* items = json::array_at(answer, "list");
-  if (items == nullptr) return tree;
-  for (const json::value& entry : *items) {
+  const auto add = [&tree](const json::value& entry) -> Result<void> {
     const json::object* item = entry.if_object();
-    if (item == nullptr || json::flag_at(*item, "IsDir")) continue;
-    const auto path = rclone::path_of(json::text_at(*item, "Path"));
+    if (item == nullptr || json::flag_at(*item, "IsDir")) return {};
+    auto path = rclone::path_of(json::text_at(*item, "Path"));
     // Keys that are no path of a home ("a//b", "../x") belong to somebody else.
-    if (!path || !is_home_path(*path)) continue;
+    if (!path || !is_home_path(*path)) return {};
     HomeNode node{.size_bytes = json::integer_at(*item, "Size"), .tag = tag_of(*item)};
     if (const auto at = from_rfc3339(json::text_at(*item, "ModTime"))) {
       node.modified_ns = to_unix_ms(*at) * kNsPerMs;
     }
-    tree.emplace(*path, std::move(node));
-  }
+    tree.emplace(*std::move(path), std::move(node));
+    return {};
+  };
+  CHECK_OK(json::parse_array_in(text, "list", add));
   return tree;
 }
 
@@ -63,6 +68,25 @@ json::object listing_options(bool recurse) {
 json::object copy_options() {
   // Nothing there is looked at first: what has to be sent is known.
   return {{"NoCheckDest", true}, {"Transfers", kObjectTransfers}, {"Checkers", kObjectTransfers}};
+}
+
+// Without a look whether it is an object itself.
+std::string exactly(const std::string& prefix) { return remote(prefix, "no_head_object=true"); }
+
+// The keys of uploads that have begun and not ended.
+std::set<std::string> uploads_in(const json::object& answer) {
+  std::set<std::string> keys;
+  const json::object* by_bucket = json::object_at(answer, "result");
+  if (by_bucket == nullptr) return keys;
+  for (const auto& [bucket, uploads] : *by_bucket) {
+    if (!uploads.is_array()) continue;
+    for (const json::value& upload : uploads.get_array()) {
+      if (const json::object* found = upload.if_object()) {
+        keys.emplace(json::text_at(*found, "Key"));
+      }
+    }
+  }
+  return keys;
 }
 
 }  // namespace
@@ -112,13 +136,18 @@ Task<Result<void>> RcloneStorage::open() {
 
 Task<Result<void>> RcloneStorage::ping() { return reach_bucket(); }
 
+Task<Result<void>> RcloneStorage::list_top() {
+  CO_CHECK(co_await daemon_.call(
+      "operations/list",
+      {{"fs", remote(bucket_)}, {"remote", ""}, {"opt", json::object{{"dirsOnly", true}}}},
+      kObjectReachDeadline));
+  co_return Result<void>();
+}
+
 // What goes wrong here stops the start, so each answer says what to do.
 Task<Result<void>> RcloneStorage::reach_bucket() {
   CO_CHECK(co_await daemon_.start());
-  const auto top = co_await daemon_.call(
-      "operations/list",
-      {{"fs", remote(bucket_)}, {"remote", ""}, {"opt", json::object{{"dirsOnly", true}}}},
-      kObjectReachDeadline);
+  const auto top = co_await list_top();
   if (top) co_return Result<void>();
   const std::string& why = top.error().internal;
   if (top.error().code == Code::not_found) {
@@ -144,15 +173,16 @@ Task<Result<void>> RcloneStorage::reach_bucket() {
 
 Task<Result<HomeTree>> RcloneStorage::list(StoragePlace place) {
   CO_TRY(prefix, prefix_of(place));
-  auto answer = co_await daemon_.call(
+  auto answer = co_await daemon_.ask(
       "operations/list", {{"fs", remote(prefix)}, {"remote", ""}, {"opt", listing_options(true)}},
       kObjectListDeadline);
   if (!answer && answer.error().code == Code::not_found) {
-    CO_CHECK(co_await reach_bucket());  // a bucket that has vanished is no empty home
-    co_return HomeTree();
+    const auto top = co_await list_top();  // a bucket that has vanished is no empty home
+    if (top) co_return HomeTree();
+    co_return fail(Code::unavailable, top.error().message, top.error().internal);
   }
   if (!answer) co_return std::unexpected(answer.error());
-  auto work = [found = *std::move(answer)] { return read_listing(found); };
+  auto work = [text = *std::move(answer)] { return read_listing(text); };
   co_return co_await on_worker(std::move(work));
 }
 
@@ -181,11 +211,9 @@ Task<Result<Storage::Tags>> RcloneStorage::store(StoragePlace place, std::string
 
 Task<Result<void>> RcloneStorage::send(std::string from_folder, std::string prefix) {
   // The store checks each sum itself (Content-MD5): no look at the object afterwards.
-  CO_CHECK(co_await daemon_.call("sync/copy",
-                                 {{"srcFs", from_folder},
-                                  {"dstFs", remote(prefix, "no_head=true")},
-                                  {"_config", copy_options()}},
-                                 kObjectBatchDeadline));
+  CO_CHECK(co_await daemon_.transfer("sync/copy", {{"srcFs", from_folder},
+                                                   {"dstFs", remote(prefix, "no_head=true")},
+                                                   {"_config", copy_options()}}));
   co_return Result<void>();
 }
 
@@ -200,12 +228,11 @@ Task<Result<void>> RcloneStorage::fetch(StoragePlace place, std::vector<std::str
   if (odd.size() < paths.size()) {
     const json::array coded = {std::string(rclone::kOddMark) + "*",
                                std::string(rclone::kOddMark) + "*/**"};
-    CO_CHECK(co_await daemon_.call("sync/copy",
-                                   {{"srcFs", remote(prefix, "no_head_object=true")},
-                                    {"dstFs", into_folder},
-                                    {"_config", copy_options()},
-                                    {"_filter", json::object{{"ExcludeRule", coded}}}},
-                                   kObjectBatchDeadline));
+    CO_CHECK(co_await daemon_.transfer("sync/copy",
+                                       {{"srcFs", remote(prefix, "no_head_object=true")},
+                                        {"dstFs", into_folder},
+                                        {"_config", copy_options()},
+                                        {"_filter", json::object{{"ExcludeRule", coded}}}}));
   }
   if (!odd.empty()) CO_CHECK(co_await fetch_odd(prefix, std::move(odd), into_folder));
   co_return Result<void>();
@@ -217,13 +244,11 @@ Task<Result<void>> RcloneStorage::fetch_odd(std::string prefix, std::vector<std:
   CO_TRY(staging, rclone::Staging::make(staging_root_));
   for (const auto& path : paths) {
     const auto key = rclone::key_of(path, prefix.size() + 1);
-    CO_CHECK(co_await daemon_.call("operations/copyfile",
-                                   {{"srcFs", remote(prefix)},
-                                    {"srcRemote", key.value_or("")},
-                                    {"dstFs", staging.folder()},
-                                    {"dstRemote", "file"},
-                                    {"_config", copy_options()}},
-                                   kObjectBatchDeadline));
+    CO_CHECK(co_await daemon_.transfer("operations/copyfile", {{"srcFs", remote(prefix)},
+                                                               {"srcRemote", key.value_or("")},
+                                                               {"dstFs", staging.folder()},
+                                                               {"dstRemote", "file"},
+                                                               {"_config", copy_options()}}));
     const fs::path target = fs::path(into_folder) / path;
     std::error_code ec;
     fs::create_directories(target.parent_path(), ec);
@@ -244,10 +269,11 @@ Task<Result<std::string>> RcloneStorage::copy(StoragePlace place, std::string fr
   CO_TRY(source, key_in(place, from));
   CO_TRY(target, key_in(place, to));
   const std::string place_name = remote(prefix);
+  // Within the store: rclone sees nothing move meanwhile.
   CO_CHECK(co_await daemon_.call(
       "operations/copyfile",
       {{"srcFs", place_name}, {"srcRemote", source}, {"dstFs", place_name}, {"dstRemote", target}},
-      kObjectBatchDeadline));
+      kObjectCopyDeadline));
   CO_TRY(answer, co_await daemon_.call(
                      "operations/stat",
                      {{"fs", place_name}, {"remote", target}, {"opt", listing_options(false)}},
@@ -259,15 +285,17 @@ Task<Result<std::string>> RcloneStorage::copy(StoragePlace place, std::string fr
 
 Task<Result<void>> RcloneStorage::remove(StoragePlace place, std::vector<std::string> paths) {
   CO_TRY(prefix, prefix_of(place));
-  std::string names;
-  for (const auto& path : paths) {
-    CO_TRY(key, key_in(place, path));
-    names += key + "\n";
-  }
   CO_TRY(staging, rclone::Staging::make(staging_root_));
   const std::string list = (fs::path(staging.folder()) / "names").string();
-  auto write = [list, names = std::move(names)] { return replace_file(list, names); };
-  CO_CHECK(co_await on_worker(std::move(write)));
+  auto write = [&]() -> Result<void> {
+    std::string names;
+    for (const auto& path : paths) {
+      TRY(key, key_in(place, path));
+      names += key + "\n";
+    }
+    return replace_file(list, names);
+  };
+  CO_CHECK(co_await on_worker(write));
   const auto done = co_await daemon_.call(
       "operations/delete",
       {{"fs", remote(prefix)},
@@ -275,6 +303,41 @@ Task<Result<void>> RcloneStorage::remove(StoragePlace place, std::vector<std::st
        {"_config", json::object{{"Checkers", kObjectTransfers}, {"NoTraverse", true}}}},
       kObjectListDeadline);
   if (!done && done.error().code != Code::not_found) co_return std::unexpected(done.error());
+  co_return Result<void>();
+}
+
+// Large files go in parts; those of an upload that was killed stay, seen by nobody, and cost.
+Task<Result<void>> RcloneStorage::drop_unfinished(StoragePlace place,
+                                                  std::vector<std::string> paths) {
+  CO_TRY(prefix, prefix_of(place));
+  std::set<std::string> ours;
+  for (const auto& path : paths) {
+    if (const auto key = key_in(place, path)) {
+      ours.insert(fmt::format("users/{}/{}/{}", place.user_id, tier_name(place.tier), *key));
+    }
+  }
+  const json::object parameters = {{"command", "list-multipart-uploads"}, {"fs", exactly(prefix)}};
+  CO_TRY(answer, co_await daemon_.call("backend/command", parameters, kObjectListDeadline));
+  const std::set<std::string> pending = uploads_in(answer);
+  for (const std::string& key : pending) {
+    // rclone ends all that begin so: where one is somebody else's, ours wait to become stale.
+    const bool is_ours = std::all_of(
+        pending.lower_bound(key), pending.end(),
+        [&](const std::string& other) { return ours.contains(other) || !other.starts_with(key); });
+    if (is_ours) CO_CHECK(co_await end_uploads(bucket_ + "/" + key, kAnyAge));
+  }
+  co_return Result<void>();
+}
+
+Task<Result<void>> RcloneStorage::drop_stale() {
+  return end_uploads(bucket_ + "/users", fmt::format("{}h", kStaleUploadAge.count()));
+}
+
+// All that begin so, and are older than that.
+Task<Result<void>> RcloneStorage::end_uploads(std::string prefix, std::string age) {
+  const json::object parameters = {
+      {"command", "cleanup"}, {"fs", exactly(prefix)}, {"opt", json::object{{"max-age", age}}}};
+  CO_CHECK(co_await daemon_.call("backend/command", parameters, kObjectListDeadline));
   co_return Result<void>();
 }
 
@@ -336,8 +399,8 @@ Task<Result<std::int64_t>> RcloneStorage::remove_all(StoragePlace place) {
       co_return std::unexpected(removed.error());
     }
   }
-  const auto purged = co_await daemon_.call(
-      "operations/purge", {{"fs", remote(prefix)}, {"remote", ""}}, kObjectBatchDeadline);
+  const auto purged =
+      co_await daemon_.transfer("operations/purge", {{"fs", remote(prefix)}, {"remote", ""}});
   if (!purged && purged.error().code != Code::not_found) co_return std::unexpected(purged.error());
   co_return used.total_objects;
 }

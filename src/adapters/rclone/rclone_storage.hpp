@@ -7,6 +7,7 @@
 
 #include "adapters/rclone/rclone_daemon.hpp"
 #include "adapters/rclone/staging.hpp"
+#include "base/limits.hpp"
 #include "ports/storage.hpp"
 
 namespace matrx {
@@ -28,12 +29,16 @@ class RcloneStorage : public Storage {
     return key_in(place, path).has_value();
   }
   Task<Result<HomeTree>> list(StoragePlace place) override;
+  Task<Result<FolderPage>> list_folder(StoragePlace place, FolderQuery query) override;
+  Task<Result<HomeNode>> stat(StoragePlace place, std::string path) override;
   Task<Result<Tags>> store(StoragePlace place, std::string from_folder,
                            std::vector<std::string> paths) override;
   Task<Result<void>> fetch(StoragePlace place, std::vector<std::string> paths,
                            std::string into_folder) override;
   Task<Result<std::string>> copy(StoragePlace place, std::string from, std::string to) override;
   Task<Result<void>> remove(StoragePlace place, std::vector<std::string> paths) override;
+  Task<Result<void>> drop_unfinished(StoragePlace place, std::vector<std::string> paths) override;
+  Task<Result<void>> drop_stale() override;
   Task<Result<std::string>> read(StoragePlace place, std::string path, std::int64_t offset,
                                  std::size_t bytes_max) override;
   Task<Result<std::optional<HomeTree>>> read_manifest(std::string user_id) override;
@@ -42,9 +47,11 @@ class RcloneStorage : public Storage {
   Task<Result<std::int64_t>> remove_all(StoragePlace place) override;
 
  private:
+  Task<Result<void>> list_top();
   Task<Result<void>> reach_bucket();
   Result<std::string> prefix_of(const StoragePlace& place) const;  // "bucket/users/u/hot"
   Result<std::string> key_in(const StoragePlace& place, const std::string& path) const;
+  Task<Result<void>> end_uploads(std::string prefix, std::string age);
   Task<Result<void>> send(std::string from_folder, std::string prefix);
   Task<Result<void>> fetch_odd(std::string prefix, std::vector<std::string> paths,
                                std::string into_folder);
@@ -53,7 +60,7 @@ class RcloneStorage : public Storage {
 
   rclone::Daemon& daemon_;
   std::string bucket_, endpoint_, staging_root_;
-  asio::thread_pool threads_{2};
+  asio::thread_pool threads_{kSyncThreads};
 };
 
 // nothing: S3 allows this name. Otherwise why not.

@@ -2,14 +2,17 @@
 
 #include <fcntl.h>
 #include <openssl/evp.h>
-#include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <cerrno>
 #include <filesystem>
 #include <memory>
 
 #include "adapters/rclone/object_names.hpp"
+#include "base/descriptor.hpp"
 #include "base/files.hpp"
 #include "base/limits.hpp"
 #include "base/random.hpp"
@@ -31,25 +34,48 @@ class Md5 {
     std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
     unsigned size = 0;
     EVP_DigestFinal_ex(context_.get(), digest.data(), &size);
-    std::string out;
-    constexpr std::string_view kDigits = "0123456789abcdef";
-    for (unsigned i = 0; i < size; ++i) {
-      out += kDigits[digest[i] >> 4U];
-      out += kDigits[digest[i] & 15U];
-    }
-    return out;
+    return hex_encode(std::span(digest).first(size));
   }
 
  private:
   std::unique_ptr<EVP_MD_CTX, void (*)(EVP_MD_CTX*)> context_;
 };
 
-struct Descriptor {
-  int number;
-  ~Descriptor() {
-    if (number >= 0) ::close(number);
-  }
+constexpr const char* kNoRoom =
+    "The disk of the host is full: a save needs room for a copy of the largest file it sends.";
+constexpr std::int64_t kShareOfFree = 4;  // the rest is for those who work on this disk
+
+// How many bytes of copies may lie there at once, and one file more.
+std::int64_t room(const std::string& folder) {
+  struct statvfs disk{};
+  if (::statvfs(folder.c_str(), &disk) != 0) return kStagedBytesMax;
+  const auto free = static_cast<std::int64_t>(disk.f_bavail * disk.f_frsize);
+  return std::min(kStagedBytesMax, free / kShareOfFree);
+}
+
+struct Copied {
+  std::int64_t bytes = 0;
+  std::string md5;
 };
+
+Result<Copied> copy_file(int source, const std::string& target) {
+  std::error_code ec;
+  fs::create_directories(fs::path(target).parent_path(), ec);
+  if (ec) {
+    errno = ec.value();
+    return file_error("make the folder of " + target);
+  }
+  const Descriptor copy{::open(target.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600)};
+  if (!copy) return file_error("write " + target);
+  Copied copied;
+  Md5 md5;
+  CHECK_OK(copy_bytes(source, copy.get(), [&](std::string_view piece) {
+    md5.add(piece);
+    copied.bytes += static_cast<std::int64_t>(piece.size());
+  }));
+  copied.md5 = md5.hex();
+  return copied;
+}
 
 }  // namespace
 
@@ -77,28 +103,30 @@ void Staging::clear() const {
 Result<std::size_t> Staging::take(const std::string& from_folder,
                                   const std::vector<std::string>& paths, std::size_t first,
                                   std::size_t prefix_bytes, std::vector<StagedFile>& staged) const {
+  const std::int64_t bytes_max = room(folder_);
   std::int64_t bytes = 0;
   std::size_t next = first;
   for (; next < paths.size(); ++next) {
     const std::string& path = paths[next];
-    if (next - first >= kStagedFilesMax || bytes >= kStagedBytesMax) break;
+    const bool is_enough = next - first >= kStagedFilesMax || bytes >= bytes_max;
+    if (is_enough && !staged.empty()) break;
     const auto key = key_of(path, prefix_bytes);
     if (!key) continue;
     const auto opened = open_regular_file(from_folder, path);
     if (!opened && opened.error().code == Code::not_found) continue;
     if (!opened) return std::unexpected(opened.error());
     const Descriptor source{*opened};
-    const fs::path target = fs::path(folder_) / *key;
-    std::error_code ec;
-    fs::create_directories(target.parent_path(), ec);
-    const Descriptor copy{::open(target.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600)};
-    if (copy.number < 0) return file_error("write " + target.string());
-    Md5 md5;
-    CHECK_OK(
-        copy_bytes(source.number, copy.number, [&](std::string_view piece) { md5.add(piece); }));
-    struct stat info{};
-    if (::fstat(copy.number, &info) == 0) bytes += info.st_size;
-    staged.push_back({.path = path, .key = *key, .md5 = md5.hex()});
+    const std::string target = (fs::path(folder_) / *key).string();
+    auto copied = copy_file(source.get(), target);
+    if (!copied) {
+      ::unlink(target.c_str());
+      // What has found room goes first, and makes room.
+      if (copied.error().code == Code::exhausted && !staged.empty()) break;
+      if (copied.error().code == Code::exhausted) copied.error().message = kNoRoom;
+      return std::unexpected(copied.error());
+    }
+    bytes += copied->bytes;
+    staged.push_back({.path = path, .key = *key, .md5 = std::move(copied->md5)});
   }
   return next - first;
 }

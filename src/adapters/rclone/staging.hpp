@@ -26,9 +26,10 @@ class Staging {
 
   const std::string& folder() const { return folder_; }
 
-  // Takes files in order until there are enough (kStagedBytesMax, kStagedFilesMax); the rest comes
-  // in the next round. Answers how many of the paths are dealt with. What is no regular file any
-  // more, or has a name that no key can carry, is left out.
+  // Takes files in order until there are enough (kStagedFilesMax, kStagedBytesMax and a share of
+  // the free disk) or the disk is full; the rest comes in the next round. Answers how many of the
+  // paths are dealt with. What is no regular file any more, or has a name that no key can carry, is
+  // left out. exhausted: not even the first one finds room.
   Result<std::size_t> take(const std::string& from_folder, const std::vector<std::string>& paths,
                            std::size_t first, std::size_t prefix_bytes,
                            std::vector<StagedFile>& staged) const;

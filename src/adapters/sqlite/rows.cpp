@@ -21,21 +21,24 @@ const char* const kSandboxColumns =
     "sandbox_id, user_id, status, container_id, image, template_id, name, labels, config, cpu, "
     "memory_bytes, pids, ttl_seconds, hot_path, cold_path, created_at, updated_at, expires_at, "
     "stopped_at, stop_reason, stop_graceful, stop_deadline_at, status_detail, installation, "
-    "version, last_heartbeat_at, storage_state, storage_detail";
+    "version, last_heartbeat_at, storage_state, storage_detail, paused_at, idle_timeout_seconds, "
+    "last_active_at";
 
 const char* const kInsertSandbox =
     "INSERT INTO sandbox_instances (sandbox_id, user_id, status, container_id, image, "
     "template_id, name, labels, config, cpu, memory_bytes, pids, ttl_seconds, hot_path, "
     "cold_path, created_at, updated_at, expires_at, stopped_at, stop_reason, stop_graceful, "
-    "stop_deadline_at, status_detail, installation, version, storage_state, storage_detail) "
-    "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+    "stop_deadline_at, status_detail, installation, version, storage_state, storage_detail, "
+    "paused_at, idle_timeout_seconds) "
+    "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
 
 const char* const kUpdateSandbox =
     "UPDATE sandbox_instances SET (sandbox_id, user_id, status, container_id, image, "
     "template_id, name, labels, config, cpu, memory_bytes, pids, ttl_seconds, hot_path, "
     "cold_path, created_at, updated_at, expires_at, stopped_at, stop_reason, stop_graceful, "
-    "stop_deadline_at, status_detail, installation, version, storage_state, storage_detail) "
-    "= (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) "
+    "stop_deadline_at, status_detail, installation, version, storage_state, storage_detail, "
+    "paused_at, idle_timeout_seconds) "
+    "= (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) "
     "WHERE sandbox_id = ? AND version = ?";
 
 Result<Sandbox> read_sandbox(const Statement& row) {
@@ -75,6 +78,9 @@ Result<Sandbox> read_sandbox(const Statement& row) {
   sandbox.last_heartbeat_at = to_time(row.maybe_integer(25));
   sandbox.storage_state = *storage_state;
   sandbox.storage_detail = row.text(27);
+  sandbox.paused_at = to_time(row.maybe_integer(28));
+  sandbox.idle_timeout_seconds = static_cast<int>(row.integer(29));
+  sandbox.last_active_at = to_time(row.maybe_integer(30));
   return sandbox;
 }
 
@@ -109,7 +115,9 @@ void bind_sandbox(Statement& statement, const Sandbox& sandbox) {
       .bind(sandbox.installation)
       .bind(sandbox.version)
       .bind(storage_state_name(sandbox.storage_state))
-      .bind(sandbox.storage_detail);
+      .bind(sandbox.storage_detail)
+      .bind(to_ms(sandbox.paused_at))
+      .bind(static_cast<std::int64_t>(sandbox.idle_timeout_seconds));
 }
 
 }  // namespace matrx::sqlite

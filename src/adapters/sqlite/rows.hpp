@@ -12,7 +12,8 @@ extern const char* const kSandboxColumns;
 // internal: the row holds something that we never write.
 Result<Sandbox> read_sandbox(const Statement& row);
 
-// Binds, in this order: every column of kSandboxColumns but last_heartbeat_at.
+// Binds, in this order: every column of kSandboxColumns but last_heartbeat_at and
+// last_active_at.
 void bind_sandbox(Statement& statement, const Sandbox& sandbox);
 
 // For binding order and SQL of INSERT and UPDATE.

@@ -48,6 +48,10 @@ Task<Result<Sandbox>> SqliteStore::update(Sandbox sandbox, TimePoint at, NewEven
   co_return updated;
 }
 
+Task<Result<void>> SqliteStore::note_active(SandboxId id, TimePoint at) {
+  return on_worker([id = std::move(id), at](Worker& w) { return w.note_active(id, at); });
+}
+
 Task<Result<void>> SqliteStore::heartbeat(SandboxId id, TimePoint at) {
   return on_worker([id = std::move(id), at](Worker& w) { return w.heartbeat(id, at); });
 }

@@ -144,6 +144,18 @@ Result<void> SqliteStore::Worker::heartbeat(const SandboxId& id, TimePoint at) {
   return fail(Code::conflict, "The sandbox has ended.");
 }
 
+Result<void> SqliteStore::Worker::note_active(const SandboxId& id, TimePoint at) {
+  TRY(statement, prepared(fmt::format("UPDATE sandbox_instances SET last_active_at = "
+                                      "max(coalesce(last_active_at, 0), ?) WHERE sandbox_id = ? "
+                                      "AND {}",
+                                      kActive)));
+  statement->bind(to_unix_ms(at)).bind(id.text());
+  CHECK_OK(statement->run());
+  if (database_->changes() > 0) return {};
+  CHECK_OK(get(id));  // unknown, or final?
+  return fail(Code::conflict, "The sandbox has ended.");
+}
+
 Result<SandboxPage> SqliteStore::Worker::list(const ListQuery& query) {
   std::string where = filter_of(query);
   SandboxPage page;

@@ -19,6 +19,7 @@ class SqliteStore::Worker {
   Result<Sandbox> get(const SandboxId& id);
   Result<Sandbox> update(Sandbox sandbox, TimePoint at, const NewEvent& event);
   Result<void> heartbeat(const SandboxId& id, TimePoint at);
+  Result<void> note_active(const SandboxId& id, TimePoint at);
   Result<SandboxPage> list(const ListQuery& query);
   Result<std::vector<Sandbox>> list_active(const std::string& installation);
   Result<std::vector<SandboxId>> list_due(const std::string& installation, TimePoint now,

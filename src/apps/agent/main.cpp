@@ -11,20 +11,29 @@
 
 #include "agent/agent.hpp"
 #include "agent/environment.hpp"
+#include "agent/signal_command.hpp"
 #include "base/log.hpp"
 
 namespace matrx::agent {
 namespace {
 
 constexpr int kExitWrongUse = 2;
+constexpr int kExitRefused = 3;
 
 constexpr const char* kHelp =
     "matrx-agent: runs commands in a sandbox for its orchestrator.\n\n"
     "  matrx-agent serve --socket PATH [--relay-port N]\n"
+    "  matrx-agent heartbeat\n"
+    "  matrx-agent complete [RESULT]\n"
+    "  matrx-agent error TEXT [DETAILS]\n"
     "  matrx-agent --version\n"
     "  matrx-agent --help\n\n"
     "  --socket      Unix socket to listen on, for the orchestrator\n"
-    "  --relay-port  loopback port for programs in the sandbox (49980)\n";
+    "  --relay-port  loopback port for programs in the sandbox (49980)\n\n"
+    "heartbeat, complete and error are for programs in the sandbox: still at work; done, end the\n"
+    "sandbox; failed, end the sandbox. RESULT and DETAILS are JSON. They are tried several times.\n"
+    "Exit code 0: arrived, the answer is on the standard output. 1: it could not be delivered.\n"
+    "2: wrong words. 3: refused, and would be again.\n";
 
 int wrong_use(const std::string& why) {
   std::fprintf(stderr, "matrx-agent: %s; see --help\n", why.c_str());
@@ -55,12 +64,36 @@ int serve(AgentSettings settings) {
   return 1;
 }
 
+int signal(const std::vector<std::string>& words) {
+  auto command = parse_signal_command(words);
+  if (!command) return wrong_use(command.error().message);
+  auto place = find_signal_place(from_lines(environ));
+  if (!place) return wrong_use(place.error().message);
+  asio::io_context io(1);
+  SystemClock clock;
+  SystemRandom random;
+  Result<std::string> result;
+  asio::co_spawn(io, send_signal(*std::move(place), *std::move(command), clock, random),
+                 [&](std::exception_ptr error, Result<std::string> answer) {
+                   if (error) std::rethrow_exception(error);
+                   result = std::move(answer);
+                   io.stop();
+                 });
+  io.run();
+  if (result) return std::puts(result->c_str()) < 0;
+  std::fprintf(stderr, "matrx-agent: %s: %s\n", words[0].c_str(), result.error().message.c_str());
+  return result.error().code == Code::unavailable ? 1 : kExitRefused;
+}
+
 int main_of(const std::vector<std::string>& arguments) {
   if (arguments.size() == 1 && arguments[0] == "--help") return std::fputs(kHelp, stdout) < 0;
   if (arguments.size() == 1 && arguments[0] == "--version") {
     return std::puts("matrx-agent " MATRX_VERSION) < 0;
   }
-  if (arguments.empty() || arguments[0] != "serve") return wrong_use("the first word is 'serve'");
+  if (!arguments.empty() && is_signal_kind(arguments[0])) return signal(arguments);
+  if (arguments.empty() || arguments[0] != "serve") {
+    return wrong_use("the first word is serve, heartbeat, complete or error");
+  }
   AgentSettings settings;
   settings.environment = from_lines(environ);
   settings.sandbox_id = value_of(settings.environment, "SANDBOX_ID");

@@ -5,6 +5,8 @@
 #include <charconv>
 #include <cstdlib>
 
+#include "adapters/docker/firewall_rules.hpp"
+#include "adapters/docker/limits.hpp"
 #include "base/text.hpp"
 
 namespace matrx {
@@ -39,6 +41,21 @@ Reader integer(int Config::* member, int min, int max) {
   };
 }
 
+bool read_ssh_port(const std::string& value, Config& config) {
+  if (value.empty()) return true;
+  int port = 0;
+  const char* end = value.data() + value.size();
+  const auto [stopped, ec] = std::from_chars(value.data(), end, port);
+  config.ssh_port = port;
+  return ec == std::errc() && stopped == end && port >= 0 && port <= 65535;
+}
+
+// It ends up in a command that people run.
+bool read_ssh_address(const std::string& value, Config& config) {
+  config.ssh_address = value;
+  return is_host_name(value) || value.empty();
+}
+
 bool read_cores(const std::string& value, Config& config) {
   const char* end = value.data() + value.size();
   const auto [stopped, ec] = std::from_chars(value.data(), end, config.cpu_limit);
@@ -69,6 +86,46 @@ bool read_keys(const std::string& value, Config& config) {
   return true;
 }
 
+// They end up in a header of ours, so nothing but what an origin has.
+bool is_origin(std::string_view text) {
+  for (const std::string_view scheme : {"http://", "https://"}) {
+    if (!text.starts_with(scheme)) continue;
+    text.remove_prefix(scheme.size());
+    constexpr std::string_view kTaken =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-:*[]";
+    return !text.empty() && text.find_first_not_of(kTaken) == std::string_view::npos;
+  }
+  return false;
+}
+
+bool read_origins(const std::string& value, Config& config) {
+  for (std::string_view origin : split(value, ',')) {
+    if (trim(origin).empty()) continue;
+    if (!is_origin(trim(origin))) return false;
+    config.widget_origins.emplace_back(trim(origin));
+  }
+  return true;
+}
+
+bool read_isolation(const std::string& value, Config& config) {
+  config.isolation = value;
+  return value == "standard" || value == "strict";
+}
+
+bool read_firewall(const std::string& value, Config& config) {
+  config.firewall = value;
+  return value == "auto" || value == "required" || value == "off";
+}
+
+bool read_egress_allow(const std::string& value, Config& config) {
+  for (std::string_view range : split(value, ',')) {
+    if (trim(range).empty()) continue;
+    if (!docker::is_ipv4_range(trim(range))) return false;
+    config.egress_allow.emplace_back(trim(range));
+  }
+  return config.egress_allow.size() <= docker::kEgressRangesMax;
+}
+
 bool read_store(const std::string& value, Config& config) {
   config.store = value;
   return value == "memory" || value == "sqlite" || value == "postgres";
@@ -81,7 +138,7 @@ bool read_size_limit(const std::string& value, Config& config) {
 
 bool read_cold_driver(const std::string& value, Config& config) {
   config.cold_driver = value;
-  return value == "rclone" || value == "off";
+  return value == "rclone" || value == "mount-s3" || value == "off";
 }
 
 bool read_cold_cache(const std::string& value, Config& config) {
@@ -106,16 +163,36 @@ const std::vector<Variable>& variables() {
   static const std::vector<Variable> table = {
       {"MATRX_HOST", "0.0.0.0", "an IP address", "where to listen", text(&Config::host)},
       {"MATRX_PORT", "8000", "0 to 65535", "0 = any free port", integer(&Config::port, 0, 65535)},
+      {"MATRX_SSH_PORT", "", "0 to 65535, or nothing",
+       "where people come into sandboxes over SSH with keys from POST /sandboxes/{id}/access; "
+       "0 = any free port, empty = no SSH",
+       read_ssh_port},
+      {"MATRX_SSH_ADDRESS", "", "a host name or an IP address",
+       "where SSH clients are told to connect to; empty = the host that the API was asked at",
+       read_ssh_address},
       {"MATRX_LOG_LEVEL", "INFO", "DEBUG, INFO, WARNING, ERROR or CRITICAL", "", read_level},
       {"MATRX_LOG_FORMAT", "json", "json or text", "", read_format},
       {"MATRX_API_KEY", "", "keys, separated by commas",
        "what clients must send; empty = open to everybody", read_keys, true},
       {"MATRX_API_KEY_HEADER", "X-API-Key", "a header name", "a bearer token is read as well",
        text(&Config::api_key_header)},
+      {"MATRX_WIDGET_ORIGINS", "", "origins like https://app.example.com, separated by commas",
+       "whose pages may show /dashboard/widget in a frame", read_origins},
       {"MATRX_SANDBOX_IMAGE", "matrx-sandbox:latest", "an image of the container engine",
        "what sandboxes run", text(&Config::sandbox_image)},
       {"MATRX_DOCKER_NETWORK", "matrx-sandboxes", "a network name",
        "made at start; sandboxes on it cannot reach each other", text(&Config::docker_network)},
+      {"MATRX_FIREWALL", "auto", "auto, required or off",
+       "iptables rules that keep sandboxes from this host, private networks and the metadata "
+       "service; auto = where that is possible, required = no sandbox without them",
+       read_firewall},
+      {"MATRX_EGRESS_ALLOW", "", "IPv4 ranges like 10.1.2.0/24, separated by commas; at most 64",
+       "what sandboxes reach although it is private", read_egress_allow},
+      {"MATRX_ISOLATION", "standard", "standard or strict",
+       "strict = no root, no sudo, no capability, a read-only system beside home and /tmp",
+       read_isolation},
+      {"MATRX_CONTAINER_RUNTIME", "", "a runtime that the engine knows, like runsc",
+       "of every sandbox; empty = the engine's default", text(&Config::oci_runtime, true)},
       {"MATRX_CONTAINER_CPU_LIMIT", "2.0", "cores, 0.1 to 128", "per sandbox", read_cores},
       {"MATRX_CONTAINER_MEMORY_LIMIT", "4g", "bytes, with k, m or g; at least 64m", "per sandbox",
        read_memory},
@@ -136,6 +213,9 @@ const std::vector<Variable>& variables() {
        integer(&Config::command_chars_max, 1, 100'000)},
       {"MATRX_COMMAND_TIMEOUT_SECONDS", "600", "1 to 3600", "the longest timeout of one exec",
        integer(&Config::command_timeout_seconds, 1, 3600)},
+      {"MATRX_PROXY_TIMEOUT_SECONDS", "120", "1 to 3600",
+       "how long a program behind the proxy may take to begin its answer",
+       integer(&Config::proxy_timeout_seconds, 1, 3600)},
       {"MATRX_SANDBOX_STORE", "memory", "memory, sqlite or postgres", "where the registry is kept",
        read_store},
       {"MATRX_DATABASE_URL", "", "a path for sqlite, a URL for postgres",
@@ -158,11 +238,14 @@ const std::vector<Variable>& variables() {
       {"MATRX_HOT_SIZE_LIMIT", "20g", "bytes, with k, m or g",
        "a home may be that large; a larger one is not saved, and its sandbox says so",
        read_size_limit},
-      {"MATRX_COLD_DRIVER", "rclone", "rclone or off",
+      {"MATRX_COLD_DRIVER", "rclone", "rclone, mount-s3 or off",
        "what shows large files at /data/cold; without a bucket they lie in the data folder",
        read_cold_driver},
       {"MATRX_COLD_CACHE_SIZE", "10g", "bytes, with k, m or g; at least 64m",
-       "on this host's disk, for the large files of each user", read_cold_cache},
+       "on this host's disk, for large files of all users together; each one gets a quarter of "
+       "what "
+       "is left, and at least 16m",
+       read_cold_cache},
       {"MATRX_HOST_NAME", "", "a name or URL",
        "how other orchestrators on the same registry name this one; default: the machine's name",
        text(&Config::host_name, true)},

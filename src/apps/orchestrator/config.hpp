@@ -3,6 +3,7 @@
 // written to .env.example.
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,12 +16,19 @@ namespace matrx {
 struct Config {
   std::string host;
   int port = 0;
+  std::optional<int> ssh_port;  // none: no SSH
+  std::string ssh_address;      // empty: as the API was asked
   log::Level log_level = log::Level::info;
   log::Format log_format = log::Format::json;
   std::vector<std::string> api_keys;
   std::string api_key_header;
+  std::vector<std::string> widget_origins;
   std::string sandbox_image;
   std::string docker_network;
+  std::string isolation;    // standard, strict
+  std::string oci_runtime;  // empty: the engine's default
+  std::string firewall;     // auto, required, off
+  std::vector<std::string> egress_allow;
   double cpu_limit = 0;
   std::int64_t memory_limit_bytes = 0;
   int pids_limit = 0;
@@ -30,6 +38,7 @@ struct Config {
   int healthcheck_interval_seconds = 0;
   int command_chars_max = 0;
   int command_timeout_seconds = 0;
+  int proxy_timeout_seconds = 0;
   std::string store;
   std::string database_url;
   int database_connections = 0;

@@ -29,6 +29,14 @@ TEST(Config, DefaultsAreThoseOfTheContract) {
   EXPECT_EQ(config.docker_host, "unix:///var/run/docker.sock");
 }
 
+TEST(Config, SshIsOffUnlessItHasAPort) {
+  EXPECT_FALSE(read({}).value().ssh_port.has_value());
+  EXPECT_FALSE(read({{"MATRX_SSH_PORT", ""}}).value().ssh_port.has_value());
+  EXPECT_EQ(read({{"MATRX_SSH_PORT", "2222"}}).value().ssh_port, 2222);
+  EXPECT_EQ(read({{"MATRX_SSH_ADDRESS", "box.example.com"}}).value().ssh_address,
+            "box.example.com");
+}
+
 TEST(Config, SeveralKeys) {
   EXPECT_EQ(read({{"MATRX_API_KEY", "a, b,,c "}})->api_keys,
             (std::vector<std::string>{"a", "b", "c"}));
@@ -36,6 +44,8 @@ TEST(Config, SeveralKeys) {
 
 TEST(Config, AWrongValueNamesItsVariable) {
   const std::map<std::string, std::string> wrong = {{"MATRX_PORT", "65536"},
+                                                    {"MATRX_SSH_PORT", "2222x"},
+                                                    {"MATRX_SSH_ADDRESS", "host; rm -r x"},
                                                     {"MATRX_LOG_LEVEL", "loudest"},
                                                     {"MATRX_LOG_FORMAT", "xml"},
                                                     {"MATRX_CONTAINER_CPU_LIMIT", "0"},
@@ -44,6 +54,9 @@ TEST(Config, AWrongValueNamesItsVariable) {
                                                     {"MATRX_MAX_TTL_SECONDS", "-1"},
                                                     {"MATRX_DATA_DIR", "here"},
                                                     {"MATRX_HOST", ""},
+                                                    {"MATRX_FIREWALL", "maybe"},
+                                                    {"MATRX_ISOLATION", "none"},
+                                                    {"MATRX_EGRESS_ALLOW", "10.0.0.0/8, ::1"},
                                                     {"MATRX_COMMAND_TIMEOUT_SECONDS", "1e3"}};
   for (const auto& [name, value] : wrong) {
     const auto config = read({{name, value}});
@@ -51,6 +64,15 @@ TEST(Config, AWrongValueNamesItsVariable) {
     EXPECT_NE(config.error().message.find(name), std::string::npos);
     EXPECT_EQ(config.error().message.find('\n'), std::string::npos);
   }
+}
+
+TEST(Config, RangesThatAreAllowedAreAList) {
+  const auto config = read({{"MATRX_EGRESS_ALLOW", " 10.0.0.0/8,,192.168.1.7 "}});
+  ASSERT_TRUE(config);
+  EXPECT_EQ(config->egress_allow, (std::vector<std::string>{"10.0.0.0/8", "192.168.1.7"}));
+  std::string many;
+  for (int i = 0; i < 65; ++i) many += "10.0.0." + std::to_string(i) + ",";
+  EXPECT_FALSE(read({{"MATRX_EGRESS_ALLOW", many}}));
 }
 
 TEST(Config, ALifetimeFitsUnderItsCeiling) {

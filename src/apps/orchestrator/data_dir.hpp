@@ -23,9 +23,11 @@ class DataDir {
   std::filesystem::path sandboxes() const { return path_ / "sandboxes"; }
   std::filesystem::path homes() const { return path_ / "homes"; }
   std::filesystem::path rclone() const { return path_ / "rclone"; }
+  std::filesystem::path mount_s3() const { return path_ / "mount-s3"; }
   std::filesystem::path cold() const { return path_ / "cold"; }
   std::filesystem::path staging() const { return path_ / "staging"; }
   std::filesystem::path storage() const { return path_ / "storage"; }
+  std::filesystem::path ssh() const { return path_ / "ssh"; }
   std::filesystem::path registry() const { return path_ / "registry.db"; }
 
   // Copies the agent into the folder, where the container engine finds it by the same path, and

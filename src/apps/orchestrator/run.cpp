@@ -13,20 +13,24 @@
 #include <csignal>
 
 #include "adapters/docker/docker_runtime.hpp"
-#include "adapters/guest/guest_client.hpp"
+#include "adapters/guest/guest_machine.hpp"
 #include "adapters/homes/local_homes.hpp"
 #include "adapters/localdisk/local_cold.hpp"
 #include "adapters/localdisk/local_disk_storage.hpp"
 #include "adapters/memory/memory_store.hpp"
+#include "adapters/mount_s3/mount_s3.hpp"
+#include "adapters/mounts/supervised_mounts.hpp"
 #include "adapters/postgres/postgres_store.hpp"
-#include "adapters/rclone/rclone_cold.hpp"
+#include "adapters/rclone/rclone_mounter.hpp"
 #include "adapters/rclone/rclone_storage.hpp"
 #include "adapters/sqlite/sqlite_store.hpp"
 #include "api/api.hpp"
 #include "apps/orchestrator/config.hpp"
+#include "apps/orchestrator/dashboard_files.hpp"
 #include "apps/orchestrator/data_dir.hpp"
 #include "base/limits.hpp"
 #include "http/server.hpp"
+#include "ssh/gateway.hpp"
 
 namespace matrx {
 namespace {
@@ -50,6 +54,7 @@ CoreSettings core_settings(const Config& config, const DataDir& data) {
                         .pids = config.pids_limit};
   settings.home_bytes_max = config.hot_size_limit_bytes;
   settings.home_sync_interval = seconds(config.hot_sync_interval_seconds);
+  if (config.store == "memory") settings.stray_home_patience = milliseconds(0);
   settings.ttl_seconds = config.session_seconds;
   settings.ttl_seconds_max = config.ttl_seconds_max;
   settings.shutdown_timeout = seconds(config.shutdown_timeout_seconds);
@@ -57,13 +62,19 @@ CoreSettings core_settings(const Config& config, const DataDir& data) {
   return settings;
 }
 
-api::ApiSettings api_settings(const Config& config) {
+api::ApiSettings api_settings(const Config& config, AccessDoor* access) {
   return {.version = MATRX_VERSION,
           .key_header = config.api_key_header,
           .keys = config.api_keys,
           .limits = {.command_chars_max = config.command_chars_max,
                      .timeout_seconds_max = config.command_timeout_seconds,
-                     .ttl_seconds_max = config.ttl_seconds_max}};
+                     .ttl_seconds_max = config.ttl_seconds_max},
+          .proxy_timeout = seconds(config.proxy_timeout_seconds),
+          .ttl_seconds_default = config.session_seconds,
+          .dashboard = dashboard_files(),
+          .widget_origins = config.widget_origins,
+          .access = access,
+          .access_host = config.ssh_address};
 }
 
 std::unique_ptr<Store> make_store(const Config& config, const DataDir& data, Clock& clock) {
@@ -82,6 +93,9 @@ Result<std::unique_ptr<DockerRuntime>> make_runtime(const Config& config, const 
       std::filesystem::read_symlink("/proc/self/exe").parent_path() / "matrx-agent";
   TRY(agent, data.install_agent(
                  config.agent_path.empty() ? beside : std::filesystem::path(config.agent_path)));
+  FirewallMode firewall = FirewallMode::automatic;
+  if (config.firewall == "required") firewall = FirewallMode::required;
+  if (config.firewall == "off") firewall = FirewallMode::off;
   return DockerRuntime::make({.installation = data.installation(),
                               .host = config.docker_host,
                               .tls_verify = config.docker_tls_verify,
@@ -89,7 +103,11 @@ Result<std::unique_ptr<DockerRuntime>> make_runtime(const Config& config, const 
                               .network = config.docker_network,
                               .image = config.sandbox_image,
                               .sandboxes_dir = data.sandboxes(),
-                              .agent_path = agent});
+                              .agent_path = agent,
+                              .is_strict = config.isolation == "strict",
+                              .oci_runtime = config.oci_runtime,
+                              .firewall = firewall,
+                              .egress_allowed = config.egress_allow});
 }
 
 rclone::DaemonSettings rclone_settings(const Config& config, const DataDir& data) {
@@ -110,18 +128,36 @@ std::unique_ptr<ColdMounts> make_cold(const Config& config, const DataDir& data,
                                       rclone::Daemon& rclone, Clock& clock) {
   if (config.cold_driver == "off") return std::make_unique<NoColdMounts>();
   if (config.s3_bucket.empty()) return std::make_unique<LocalCold>(data.storage().string());
-  return std::make_unique<RcloneCold>(rclone,
-                                      ColdSettings{.bucket = config.s3_bucket,
-                                                   .folder = data.cold().string(),
-                                                   .cache_bytes_max = config.cold_cache_bytes},
-                                      clock);
+  std::unique_ptr<Mounter> mounter;
+  if (config.cold_driver == "mount-s3") {
+    MountS3Settings settings{.folder = data.mount_s3().string(),
+                             .bucket = config.s3_bucket,
+                             .region = config.s3_region,
+                             .endpoint = config.s3_endpoint};
+    mounter = std::make_unique<MountS3>(std::move(settings), clock);
+  } else {
+    mounter = std::make_unique<RcloneMounter>(rclone, config.s3_bucket, clock);
+  }
+  return std::make_unique<SupervisedMounts>(std::move(mounter), data.cold().string(),
+                                            config.cold_cache_bytes, clock);
+}
+
+std::unique_ptr<ssh::Gateway> make_gateway(const Config& config, const DataDir& data,
+                                           Executor executor, Core& core, Clock& clock,
+                                           Random& random) {
+  if (!config.ssh_port) return nullptr;
+  ssh::GatewaySettings settings{.host = config.host,
+                                .port = static_cast<std::uint16_t>(*config.ssh_port),
+                                .folder = data.ssh().string()};
+  return std::make_unique<ssh::Gateway>(executor, std::move(settings), core, clock, random);
 }
 
 std::unique_ptr<Homes> make_homes(const Config& config, const DataDir& data) {
   HomeExcludes excludes = {"*.tmp", ".DS_Store", "__pycache__/"};
   excludes.insert(excludes.end(), config.hot_sync_exclude.begin(), config.hot_sync_exclude.end());
   const HomeLimits limits{.nodes_max = kHomeNodesMax, .bytes_max = config.hot_size_limit_bytes};
-  return std::make_unique<LocalHomes>(data.homes().string(), std::move(excludes), limits);
+  return std::make_unique<LocalHomes>(data.homes().string(), data.installation(),
+                                      std::move(excludes), limits);
 }
 
 // A line waits for company at most this long; see log::descriptor_sink.
@@ -133,24 +169,27 @@ Task<void> flush_log(Clock& clock) {
 }
 
 // The first signal asks for a clean end, the second one is obeyed at once.
-Task<void> end_on_signal(http::Server& server) {
+Task<void> end_on_signal(http::Server& server, ssh::Gateway* gateway) {
   asio::signal_set signals(co_await asio::this_coro::executor, SIGINT, SIGTERM);
   co_await signals.async_wait(asio::use_awaitable);
   log::info("stopping; sandboxes live on");
   server.stop();
+  if (gateway != nullptr) gateway->stop();
   co_await signals.async_wait(asio::use_awaitable);
   log::warning("stopping at once");
   log::flush();
   _exit(1);
 }
 
-Task<Result<void>> serve(const Config& config, Core& core, http::Server& server, Clock& clock) {
+Task<Result<void>> serve(const Config& config, Core& core, http::Server& server,
+                         ssh::Gateway* gateway, Clock& clock) {
   const auto executor = co_await asio::this_coro::executor;
   TaskGroup helpers(executor);
   helpers.spawn("log flush", flush_log(clock));
-  helpers.spawn("signals", end_on_signal(server));
+  helpers.spawn("signals", end_on_signal(server, gateway));
   auto result = co_await core.open();
   if (result) result = server.listen_tcp(config.host, static_cast<std::uint16_t>(config.port));
+  if (result && gateway != nullptr) result = gateway->open();
   if (result) {
     const auto reconciled = co_await core.reconcile();
     if (!reconciled) {
@@ -166,7 +205,10 @@ Task<Result<void>> serve(const Config& config, Core& core, http::Server& server,
                {"storage", config.s3_bucket.empty() ? "local disk" : "s3:" + config.s3_bucket},
                {"active_sandboxes", core.active()},
                {"version", MATRX_VERSION}});
+    TaskGroup ways(executor);
+    if (gateway != nullptr) ways.spawn("ssh gateway", gateway->run());
     co_await server.run();
+    co_await ways.join();
     core.cancel();
     co_await core.join();
   }
@@ -188,18 +230,21 @@ Result<void> run(const Config& config, const PortsFilter& filter) {
   TRY(runtime, make_runtime(config, *data));
   ports.runtime = std::move(runtime);
   ports.store = make_store(config, *data, clock);
-  ports.guest = std::make_unique<GuestClient>(clock, data->sandboxes());
+  auto guest = std::make_unique<GuestClient>(clock, data->sandboxes());
+  ports.machine = std::make_unique<GuestMachine>(clock, *guest);
+  ports.guest = std::move(guest);
   ports.storage = make_storage(config, *data, rclone);
   ports.homes = make_homes(config, *data);
   ports.cold = make_cold(config, *data, rclone, clock);
   if (filter) filter(ports);
   Core core(io.get_executor(), core_settings(config, *data), *ports.store, *ports.runtime,
-            *ports.guest, *ports.storage, *ports.homes, *ports.cold, clock, random);
-  api::Api api(api_settings(config), core, random);
+            *ports.guest, *ports.machine, *ports.storage, *ports.homes, *ports.cold, clock, random);
+  const auto gateway = make_gateway(config, *data, io.get_executor(), core, clock, random);
+  api::Api api(api_settings(config, gateway.get()), core, random);
   http::Server server(io.get_executor(),
                       [&api](http::Request& request) { return api.handle(request); });
   Result<void> result;
-  asio::co_spawn(io, serve(config, core, server, clock),
+  asio::co_spawn(io, serve(config, core, server, gateway.get(), clock),
                  [&](std::exception_ptr error, Result<void> served) {
                    if (error) std::rethrow_exception(error);
                    result = std::move(served);

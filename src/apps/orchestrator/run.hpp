@@ -9,6 +9,7 @@
 #include "ports/cold.hpp"
 #include "ports/guest.hpp"
 #include "ports/homes.hpp"
+#include "ports/machine.hpp"
 #include "ports/runtime.hpp"
 #include "ports/storage.hpp"
 #include "ports/store.hpp"
@@ -19,6 +20,7 @@ struct Ports {
   std::unique_ptr<Store> store;
   std::unique_ptr<Runtime> runtime;
   std::unique_ptr<Guest> guest;
+  std::unique_ptr<Machine> machine;  // uses the guest's connections
   std::unique_ptr<Storage> storage;
   std::unique_ptr<Homes> homes;
   std::unique_ptr<ColdMounts> cold;

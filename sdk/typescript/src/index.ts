@@ -1,0 +1,10 @@
+export { Matrx } from "./client.js";
+export { MatrxError, type ErrorCode, type FieldProblem } from "./errors.js";
+export { Files, type Content } from "./files.js";
+export { Processes, type Output } from "./processes.js";
+export { Sandbox, type WaitOptions } from "./sandbox.js";
+export { serverEvents, type ServerEvent } from "./sse.js";
+export { Terminal, type TerminalOptions, type TerminalState } from "./terminal.js";
+export type { ClientOptions, Socket, SocketConstructor } from "./transport.js";
+export * from "./types.js";
+export type { Database, Tables, TablesInsert, TablesUpdate } from "./database.js";

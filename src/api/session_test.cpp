@@ -1,0 +1,139 @@
+// Signing in to the dashboard, and what a browser may do with its cookie.
+
+#include "api/session.hpp"
+
+#include <gtest/gtest.h>
+
+#include "api/errors.hpp"
+#include "base/limits.hpp"
+
+namespace matrx::api {
+namespace {
+
+using http::Method;
+using std::chrono::hours;
+
+constexpr Sessions::Time kStart{};
+
+http::Request request_with(Method method, std::vector<http::Headers::Line> lines) {
+  http::Request request;
+  request.method = method;
+  for (auto& line : lines) request.headers.add(line.name, line.value);
+  return request;
+}
+
+class SessionsTest : public testing::Test {
+ protected:
+  SeededRandom random_{1};
+  Sessions sessions_{random_};
+};
+
+TEST_F(SessionsTest, AreKnownByTheirTokenOnly) {
+  const std::string token = sessions_.open(kStart);
+  EXPECT_EQ(token.size(), 64U);
+  ASSERT_NE(sessions_.find(token, kStart), nullptr);
+  EXPECT_NE(sessions_.find(token, kStart)->csrf, token);
+  EXPECT_EQ(sessions_.find("", kStart), nullptr);
+  EXPECT_EQ(sessions_.find(token.substr(1), kStart), nullptr);
+  EXPECT_NE(sessions_.open(kStart), token);
+}
+
+TEST_F(SessionsTest, EndWhenNobodyUsesThem) {
+  const std::string token = sessions_.open(kStart);
+  EXPECT_NE(sessions_.find(token, kStart + kSessionIdle - hours(1)), nullptr);
+  EXPECT_NE(sessions_.find(token, kStart + kSessionIdle + hours(1)), nullptr) << "it was used";
+  EXPECT_EQ(sessions_.find(token, kStart + kSessionIdle * 3), nullptr);
+  EXPECT_EQ(sessions_.count(), 0U);
+}
+
+TEST_F(SessionsTest, EndAfterAWhileAlsoInUse) {
+  const std::string token = sessions_.open(kStart);
+  auto now = kStart;
+  for (; now < kStart + kSessionMax; now += hours(1)) {
+    ASSERT_NE(sessions_.find(token, now), nullptr);
+  }
+  EXPECT_EQ(sessions_.find(token, now), nullptr);
+}
+
+TEST_F(SessionsTest, AreSoManyAtMost) {
+  const std::string idle = sessions_.open(kStart);
+  const std::string used = sessions_.open(kStart);
+  (void)sessions_.find(used, kStart + hours(1));
+  while (sessions_.count() < kSessionsMax) (void)sessions_.open(kStart + hours(2));
+  (void)sessions_.open(kStart + hours(2));
+  EXPECT_EQ(sessions_.count(), kSessionsMax);
+  EXPECT_EQ(sessions_.find(idle, kStart + hours(2)), nullptr);
+  EXPECT_NE(sessions_.find(used, kStart + hours(2)), nullptr);
+}
+
+TEST_F(SessionsTest, CanBeClosed) {
+  const std::string token = sessions_.open(kStart);
+  sessions_.close("another");
+  sessions_.close(token);
+  EXPECT_EQ(sessions_.find(token, kStart), nullptr);
+}
+
+TEST(SessionCookie, IsFoundAmongOthers) {
+  const auto token = [](std::string cookies) {
+    return std::string(session_token_of(request_with(Method::get, {{"cookie", cookies}})));
+  };
+  EXPECT_EQ(token("matrx_session=abc"), "abc");
+  EXPECT_EQ(token("a=b; matrx_session=abc; c"), "abc");
+  EXPECT_EQ(token("xmatrx_session=abc; matrx_session_=x"), "");
+  EXPECT_EQ(token("matrx_session"), "");
+  EXPECT_EQ(token(""), "");
+}
+
+TEST(SessionCookie, IsOutOfReachOfScriptsAndOtherSites) {
+  const auto plain = request_with(Method::post, {});
+  EXPECT_EQ(session_cookie("t", plain), "matrx_session=t; Path=/; HttpOnly; SameSite=Strict");
+  EXPECT_EQ(session_cookie("", plain),
+            "matrx_session=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0");
+  const auto behind_tls = request_with(Method::post, {{"X-Forwarded-Proto", "https"}});
+  EXPECT_TRUE(session_cookie("t", behind_tls).ends_with("; Secure"));
+}
+
+TEST(Origin, IsOursWhereHostAndPortAreTheSame) {
+  const auto ours = [](std::string origin, std::string header = "Host") {
+    return is_of_our_origin(
+        request_with(Method::get, {{"Origin", origin}, {header, "box.example:8000"}}));
+  };
+  EXPECT_EQ(ours("http://box.example:8000"), true);
+  EXPECT_EQ(ours("https://BOX.example:8000"), true);
+  EXPECT_EQ(ours("https://box.example:8000", "X-Forwarded-Host"), true);
+  for (const char* foreign :
+       {"http://box.example", "http://box.example:8001", "http://evil.example:8000", "null", "",
+        "http://box.example:8000.evil.example", "http://evil.example/box.example:8000"}) {
+    EXPECT_EQ(ours(foreign), false) << foreign;
+  }
+  EXPECT_EQ(is_of_our_origin(request_with(Method::get, {{"Host", "h"}})), std::nullopt);
+}
+
+TEST(SignedInBrowser, NeedsTheHeaderToChangeSomething) {
+  const Sessions::Session session{.csrf = "c5f", .begun = {}, .used = {}};
+  for (const auto method : {Method::get, Method::head}) {
+    EXPECT_FALSE(why_refused(session, request_with(method, {})));
+  }
+  for (const auto method : {Method::post, Method::put, Method::del, Method::patch, Method::other}) {
+    EXPECT_TRUE(why_refused(session, request_with(method, {})));
+    EXPECT_TRUE(why_refused(session, request_with(method, {{"X-Matrx-CSRF", "c5"}})));
+    EXPECT_TRUE(why_refused(session, request_with(method, {{"X-Matrx-CSRF", ""}})));
+    EXPECT_FALSE(why_refused(session, request_with(method, {{"x-matrx-csrf", "c5f"}})));
+  }
+}
+
+TEST(SignedInBrowser, NeedsOurOriginForAWebSocket) {
+  const Sessions::Session session{.csrf = "c5f", .begun = {}, .used = {}};
+  const auto refused = [&](std::vector<http::Headers::Line> lines) {
+    lines.push_back({"Upgrade", "websocket"});
+    lines.push_back({"Host", "box:8000"});
+    return why_refused(session, request_with(Method::get, std::move(lines))).has_value();
+  };
+  EXPECT_FALSE(refused({{"Origin", "http://box:8000"}}));
+  EXPECT_TRUE(refused({{"Origin", "http://evil:8000"}}));
+  EXPECT_TRUE(refused({{"Origin", "null"}}));
+  EXPECT_TRUE(refused({}));
+}
+
+}  // namespace
+}  // namespace matrx::api

@@ -1,0 +1,142 @@
+// One sync of a user at a time, over all orchestrators: tried again, told, accounted.
+
+#include "base/limits.hpp"
+#include "base/log.hpp"
+#include "core/home_sync.hpp"
+
+namespace matrx {
+namespace {
+
+const Actor kSync{"loop:homes"};
+constexpr auto kLeasePoll = milliseconds(200);
+
+const char* name_of(SyncDirection direction) {
+  return kSyncDirectionNames.at(static_cast<std::size_t>(direction));
+}
+
+}  // namespace
+
+Task<Result<SyncReport>> HomeSync::alone(Sandbox row, SyncDirection direction, Sync sync) {
+  const auto turn = co_await turns_.take(row.user_id);
+  Slots& slots = direction == SyncDirection::down ? down_slots_ : up_slots_;
+  const auto slot = co_await slots.take();
+  const milliseconds began = clock_.uptime();
+  milliseconds pause = kSyncRetryDelay;
+  for (int tries = 1;; ++tries) {
+    auto done = co_await with_lease(row.user_id, sync);
+    const bool hopeless =
+        !done && (done.error().code == Code::too_large || done.error().code == Code::not_found);
+    if (done || hopeless || tries == kSyncTriesMax) {
+      account(row, direction, done, tries, clock_.uptime() - began);
+      co_return done;
+    }
+    if (tries == 1) co_await tell(row, direction, done.error());
+    co_await clock_.sleep(pause);
+    pause *= 2;
+  }
+}
+
+// The last try may be minutes away: users and operators learn of the first one that failed.
+Task<void> HomeSync::tell(const Sandbox& row, SyncDirection direction, const Error& error) {
+  log::warning("home could not be synced; trying again", {{"sandbox_id", row.id.text()},
+                                                          {"user_id", row.user_id},
+                                                          {"direction", name_of(direction)},
+                                                          {"error", error.message},
+                                                          {"internal", error.internal}});
+  if (direction == SyncDirection::down) co_return;  // its row tells where the create fails
+  co_await registry_.note_storage(row.id, kSync, StorageState::active, error.message);
+}
+
+Task<Result<std::int64_t>> HomeSync::remove_storage(std::string user_id, std::vector<Tier> tiers,
+                                                    Actor actor) {
+  const auto turn = co_await turns_.take(user_id);
+  std::function<Task<Result<std::int64_t>>()> work = [this, user_id, tiers] {
+    return remove_unused(user_id, tiers);
+  };
+  auto removed = co_await with_lease(user_id, std::move(work));
+  if (removed) {
+    log::info("storage of a user deleted",
+              {{"user_id", user_id}, {"objects", *removed}, {"actor", actor.text}});
+  }
+  co_return removed;
+}
+
+Task<Result<std::int64_t>> HomeSync::remove_unused(std::string user_id, std::vector<Tier> tiers) {
+  // A create writes its row before it asks for the home, and then waits for our turn.
+  ListQuery query{.user_id = user_id, .active_only = true};
+  query.limit = 1;
+  CO_TRY(active, co_await store_.list(std::move(query)));
+  CO_TRY(unsaved, co_await store_.list_unsaved("", user_id, 1));
+  if (!active.sandboxes.empty() || !unsaved.empty()) {
+    const SandboxId& id =
+        active.sandboxes.empty() ? unsaved.front().id : active.sandboxes.front().id;
+    co_return fail(Code::conflict,
+                   "Sandbox " + id.text() + " of this user is using the storage; end it first.");
+  }
+  std::int64_t removed = 0;
+  for (const Tier tier : tiers) {
+    CO_TRY(count, co_await storage_.remove_all({.user_id = user_id, .tier = tier}));
+    removed += count;
+  }
+  co_return removed;
+}
+
+template <class T>
+Task<Result<T>> HomeSync::with_lease(std::string user_id, std::function<Task<Result<T>>()> work) {
+  using namespace asio::experimental::awaitable_operators;
+  const std::string lease = "home:" + user_id;
+  const Patience patience(clock_, kHomeLockWait);
+  for (;;) {
+    CO_TRY(ours, co_await store_.take_lease(lease, settings_.installation, kHomeLockLease));
+    if (ours) break;
+    if (patience.is_over()) {
+      co_return fail(Code::unavailable, "Another orchestrator is syncing this user's home.");
+    }
+    co_await clock_.sleep(kLeasePoll);
+  }
+  auto first =
+      co_await (within(clock_, kSyncDeadline, "The storage", work()) || renew_while_ours(lease));
+  co_await store_.take_lease(lease, settings_.installation, milliseconds(0));
+  if (first.index() == 1) {
+    co_return fail(Code::unavailable, "The lock of this user's home was lost; trying again.");
+  }
+  co_return std::get<0>(std::move(first));
+}
+
+// Ends when the lease may have gone to somebody else.
+Task<void> HomeSync::renew_while_ours(std::string lease) {
+  milliseconds renewed_at = clock_.uptime();
+  while (clock_.uptime() - renewed_at < kHomeLockLease) {
+    co_await clock_.sleep(kHomeLockRenewal);
+    const milliseconds asked_at = clock_.uptime();
+    const auto ours = co_await store_.take_lease(lease, settings_.installation, kHomeLockLease);
+    if (ours && *ours) renewed_at = asked_at;
+    if (ours && !*ours) co_return;
+  }
+}
+
+void HomeSync::account(const Sandbox& row, SyncDirection direction, const Result<SyncReport>& done,
+                       int tries, milliseconds took) {
+  auto& total = totals_.of(direction);
+  total.retried += tries - 1;
+  total.duration_ms += took.count();
+  const SyncReport report = done.value_or(SyncReport());
+  total.objects += report.objects;
+  total.bytes += report.bytes;
+  ++(done ? total.succeeded : total.failed);
+  if (done && !report.was_needed) return;
+  log::write(done ? log::Level::info : log::Level::warning,
+             done ? "home synced" : "home could not be synced",
+             {{"sandbox_id", row.id.text()},
+              {"user_id", row.user_id},
+              {"direction", name_of(direction)},
+              {"objects", report.objects},
+              {"bytes", report.bytes},
+              {"left_out", report.left_out},
+              {"duration_ms", took.count()},
+              {"tries", tries},
+              {"error", done ? "" : done.error().message},
+              {"internal", done ? "" : done.error().internal}});
+}
+
+}  // namespace matrx
