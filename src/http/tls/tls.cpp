@@ -1,69 +1,17 @@
 // TLS streams: the connector for a Docker engine behind TCP. Includes Asio's compiled TLS part.
 
-#include <array>
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/buffer.hpp>
 #include <boost/asio/connect.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ssl.hpp>
 #include <boost/asio/ssl/impl/src.hpp>
-#include <boost/asio/write.hpp>
 
-#include "http/stream.hpp"
+#include "http/socket_stream.hpp"
 
 namespace matrx::http {
 namespace {
 
-constexpr auto kAsTuple = asio::as_tuple(asio::use_awaitable);
-
-std::unexpected<Error> lost(const boost::system::error_code& ec) {
-  const bool ours = ec == asio::error::operation_aborted;  // close(), a deadline, our own end
-  return fail(ours ? Code::cancelled : Code::unavailable, "The connection was lost.", ec.message());
-}
-
 using TlsSocket = asio::ssl::stream<asio::ip::tcp::socket>;
-
-class TlsStream : public Stream {
- public:
-  explicit TlsStream(TlsSocket socket) : socket_(std::move(socket)) {}
-
-  Task<Result<std::size_t>> read_some(std::span<char> into) override {
-    const auto [ec, bytes] =
-        co_await socket_.async_read_some(asio::buffer(into.data(), into.size()), kAsTuple);
-    if (ec == asio::error::eof) co_return 0;
-    if (ec) co_return lost(ec);
-    co_return bytes;
-  }
-
-  Task<Result<void>> write(std::string_view head, std::string_view body) override {
-    const std::array<asio::const_buffer, 2> buffers = {asio::buffer(head), asio::buffer(body)};
-    const auto [ec, bytes] = co_await asio::async_write(socket_, buffers, kAsTuple);
-    if (ec) co_return lost(ec);
-    co_return Result<void>();
-  }
-
-  void end_writing() override {
-    boost::system::error_code ignored;
-    socket_.lowest_layer().shutdown(asio::socket_base::shutdown_send, ignored);
-  }
-
-  void close() override {
-    boost::system::error_code ignored;
-    socket_.lowest_layer().shutdown(asio::socket_base::shutdown_both, ignored);
-    socket_.lowest_layer().close(ignored);
-  }
-
-  bool is_idle_and_open() override {
-    if (!socket_.lowest_layer().is_open()) return false;
-    char byte;
-    const ssize_t got =
-        ::recv(socket_.lowest_layer().native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    return got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
-  }
-
- private:
-  TlsSocket socket_;
-};
+using TlsStream = SocketStream<TlsSocket>;
 
 Task<Result<std::unique_ptr<Stream>>> connect(std::shared_ptr<asio::ssl::context> context,
                                               std::string host, std::string port) {
