@@ -274,6 +274,25 @@ TEST_F(ApiTest, EveryProblemOfABodyIsReportedAtOnce) {
   EXPECT_TRUE(world_.containers.empty());
 }
 
+TEST_F(ApiTest, AnAllowlistAndItsModeBelongTogether) {
+  const auto problems = [&](const std::string& fields) {
+    return post("/sandboxes", R"({"user_id":"u",)" + fields + "}").problems();
+  };
+  EXPECT_EQ(problems(R"("egress":"allowlist")"), Problems{"body.egress_allow:missing"});
+  for (const char* fields :
+       {R"("egress_allow":["a.com"])", R"("egress":"none","egress_allow":["a.com"])",
+        R"("egress":"allowlist","egress_allow":[])",
+        R"("egress":"allowlist","egress_allow":["a.com:443"])"}) {
+    EXPECT_EQ(problems(fields), Problems{"body.egress_allow:value_error"}) << fields;
+  }
+  EXPECT_EQ(problems(R"("egress":"allowlist","egress_allow":"a.com")"),
+            Problems{"body.egress_allow:list_type"});
+  EXPECT_TRUE(world_.containers.empty());
+  EXPECT_EQ(
+      post("/sandboxes", R"({"user_id":"u","egress":"allowlist","egress_allow":["a.com"]})").status,
+      201);
+}
+
 TEST_F(ApiTest, ABodyThatIsNoObjectIsRefused) {
   EXPECT_EQ(post("/sandboxes", "{").problems(), Problems{"body:json_invalid"});
   EXPECT_EQ(post("/sandboxes", "").problems(), Problems{"body:json_invalid"});

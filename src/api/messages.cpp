@@ -42,6 +42,18 @@ bool is_user_name(std::string_view text) {
   return !text.empty() && text.size() <= 64 && is_valid_user_id(text);
 }
 
+struct EgressListRule {
+  void describe(json::object& schema) const {
+    schema["minItems"] = 1;
+    schema["maxItems"] = kEgressEntriesMax;
+  }
+  bool check(const std::vector<std::string>& entries, FieldErrors& errors, const Loc& loc) const {
+    const auto list = parse_egress_list(entries);
+    if (!list) errors.push_back({loc, list.error().message, "value_error"});
+    return list.has_value();
+  }
+};
+
 const Schema<CreateSandboxRequest::ResourceRequest>& resource_request_schema() {
   using R = CreateSandboxRequest::ResourceRequest;
   static const auto schema =
@@ -108,10 +120,15 @@ Schema<CreateSandboxRequest> make_create_request(const MessageLimits& limits) {
              between(kIdleSecondsMin, limits.ttl_seconds_max),
              says("Stop it gracefully when nothing has happened in it for so long: no request, no "
                   "terminal input, no work of the processor or the network. Default: never."))
-      .field("egress", &R::egress, one_of({"open", "none"}),
+      .field("egress", &R::egress, one_of({"open", "allowlist", "none"}),
              says("open (default): the internet, but no private network, no other sandbox and not "
-                  "the host. none: no network at all; commands, files and the port proxy work all "
-                  "the same. Not kept in the registry."));
+                  "the host. allowlist: of that only what egress_allow names; no other name is "
+                  "resolved. none: no network at all; commands, files and the port proxy work all "
+                  "the same. Not kept in the registry."))
+      .field("egress_allow", &R::egress_allow, EgressListRule(),
+             example(json::array{"pypi.org", "*.pythonhosted.org", "192.0.2.0/24"}),
+             says("With egress allowlist: IPv4 ranges, domains, and *.domain for what is below "
+                  "one."));
 }
 
 Schema<ExecRequest> make_exec_request(const MessageLimits& limits) {

@@ -21,6 +21,7 @@ struct CreateSandboxRequest {
   std::optional<ResourceRequest> resources;
   std::optional<int> idle_timeout_seconds;
   std::optional<std::string> egress;
+  std::optional<std::vector<std::string>> egress_allow;
 };
 
 struct SandboxBody {

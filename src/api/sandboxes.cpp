@@ -21,11 +21,25 @@ CreateSpec to_spec(CreateSandboxRequest request) {
   if (request.env) spec.env = *std::move(request.env);
   spec.idle_timeout_seconds = request.idle_timeout_seconds.value_or(0);
   if (request.egress == "none") spec.egress = Egress::none;
+  if (request.egress == "allowlist") spec.egress = Egress::allowlist;
+  if (request.egress_allow) {
+    spec.egress_list = parse_egress_list(*request.egress_allow).value();  // the schema has tried it
+  }
   if (request.resources) {
     spec.cpu = request.resources->cpu;
     if (const auto mb = request.resources->memory_mb) spec.memory_bytes = *mb * kBytesPerMb;
   }
   return spec;
+}
+
+// An allowlist and its mode belong together: who names one of them only has forgotten something,
+// and would get more or less than was meant.
+FieldErrors egress_problems(const CreateSandboxRequest& request) {
+  const bool is_listed = request.egress == "allowlist";
+  if (is_listed == request.egress_allow.has_value()) return {};
+  if (is_listed)
+    return {{{"body", "egress_allow"}, "Field required with egress allowlist", "missing"}};
+  return {{{"body", "egress_allow"}, "Takes egress allowlist", "value_error"}};
 }
 
 // Reads the listing's parameters; what is wrong with them stays in the reader.
@@ -60,6 +74,9 @@ ListQuery to_list_query(QueryReader& query) {
 Task<http::Response> Api::create_sandbox(Context& context) {
   auto request = decode_body(context, schemas_.create_request);
   if (!request) co_return std::move(request).error();
+  if (const auto problems = egress_problems(*request); !problems.empty()) {
+    co_return validation_response(problems, context.request_id);
+  }
   CreateSpec spec = to_spec(*std::move(request));
   auto key = idempotency_key_of(context);
   if (!key) co_return error_response(key.error(), context.request_id);

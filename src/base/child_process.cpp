@@ -29,6 +29,12 @@ std::vector<char*> pointers(std::vector<std::string>& lines) {
   return all;
 }
 
+// Appending, so that it can be emptied while it is being written.
+Descriptor open_for_words(const std::string& path) {
+  return Descriptor(::open(path.empty() ? "/dev/null" : path.c_str(),
+                           O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600));
+}
+
 }  // namespace
 
 std::string find_program(const std::string& name) {
@@ -57,14 +63,11 @@ std::vector<std::string> child_environment(const std::vector<std::string_view>& 
 }
 
 Result<void> ChildProcess::start(std::vector<std::string> arguments,
-                                 std::vector<std::string> environment,
-                                 const std::string& errors_to) {
-  const std::string told = errors_to.empty() ? "/dev/null" : errors_to;
+                                 std::vector<std::string> environment, const std::string& errors_to,
+                                 const std::string& output_to) {
   const Descriptor nowhere(::open("/dev/null", O_RDWR | O_CLOEXEC));
-  // Appending, so that it can be emptied while it is being written.
-  const Descriptor errors(
-      ::open(told.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600));
-  if (!nowhere || !errors) return file_error("open " + told);
+  const Descriptor errors = open_for_words(errors_to), output = open_for_words(output_to);
+  if (!nowhere || !errors || !output) return file_error("open " + errors_to + " " + output_to);
   auto argv = pointers(arguments);
   auto envp = pointers(environment);
   const pid_t parent = ::getpid();
@@ -76,7 +79,7 @@ Result<void> ChildProcess::start(std::vector<std::string> arguments,
     if (::getppid() != parent) ::_exit(1);
     ::setsid();
     ::dup2(nowhere.get(), STDIN_FILENO);
-    ::dup2(nowhere.get(), STDOUT_FILENO);
+    ::dup2(output.get(), STDOUT_FILENO);
     ::dup2(errors.get(), STDERR_FILENO);
     ::signal(SIGPIPE, SIG_DFL);
     ::execve(argv[0], argv.data(), envp.data());

@@ -27,10 +27,11 @@ class ChildProcess {
   ChildProcess& operator=(ChildProcess&&) = delete;
   ~ChildProcess() { end(std::chrono::milliseconds(0)); }
 
-  // arguments: the program's path first. errors_to: a file that gets its standard error, empty at
-  // first; nothing: nobody hears it. Call it on the main thread: the child ends with its thread.
+  // arguments: the program's path first. errors_to, output_to: files that get its standard error
+  // and output, empty at first; nothing: nobody hears it. Call it on a thread that lives as long:
+  // the child ends with its thread.
   Result<void> start(std::vector<std::string> arguments, std::vector<std::string> environment,
-                     const std::string& errors_to = {});
+                     const std::string& errors_to = {}, const std::string& output_to = {});
 
   bool is_running();
   int pid() const { return pid_; }  // 0: it does not run

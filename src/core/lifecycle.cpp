@@ -17,6 +17,13 @@ bool is_reserved_name(std::string_view name) {
          name == "ORCHESTRATOR_URL";
 }
 
+// The engine is there, but not what it needs, or its container vanished: for who asked for a
+// sandbox that is "not now", and no sandbox that cannot be found.
+std::unexpected<Error> not_now(Error error) {
+  if (error.code == Code::not_found) error.code = Code::unavailable;
+  return std::unexpected(std::move(error));
+}
+
 }  // namespace
 
 Task<Result<Sandbox>> Lifecycle::create(CreateSpec spec, Actor actor) {
@@ -102,7 +109,8 @@ ContainerSpec Lifecycle::container_spec(const Sandbox& row, const CreateSpec& sp
                           .home_folder = disk_.folder(row.id),
                           .hot_path = row.hot_path,
                           .cold_path = row.cold_path,
-                          .egress = spec.egress};
+                          .egress = spec.egress,
+                          .egress_list = spec.egress_list};
   if (auto bind = cold_.bind(row.id, row.user_id)) {
     container.cold_folder = std::move(bind->source);
     container.cold_is_parent = bind->is_parent;
@@ -133,12 +141,7 @@ Task<Result<Sandbox>> Lifecycle::bring_up(Sandbox row, ContainerSpec spec, Actor
   std::optional<Slots::Slot> slot;
   CO_CHECK(co_await unless_ended(id, take_slot(slot)));
   auto created = co_await runtime_.create(spec);
-  if (!created) {
-    // The engine is there, but not what it needs: for the caller both mean "not now".
-    Error error = created.error();
-    if (error.code == Code::not_found) error.code = Code::unavailable;
-    co_return std::unexpected(std::move(error));
-  }
+  if (!created) co_return not_now(created.error());
   Registry::Change starting = [container_id = *created](Sandbox& r, NewEvent&,
                                                         TimePoint) -> Result<bool> {
     r.status = Status::starting;
@@ -146,7 +149,7 @@ Task<Result<Sandbox>> Lifecycle::bring_up(Sandbox row, ContainerSpec spec, Actor
     return true;
   };
   CO_TRY(started_row, co_await registry_.change_once(std::move(row), actor, std::move(starting)));
-  CO_CHECK(co_await runtime_.start(id));
+  if (auto started = co_await runtime_.start(id); !started) co_return not_now(started.error());
   CO_CHECK(co_await unless_ended(id, wait_ready(id)));
   slot.reset();
   Registry::Change ready = [](Sandbox& r, NewEvent&, TimePoint) -> Result<bool> {

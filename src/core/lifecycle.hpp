@@ -23,6 +23,7 @@ struct CreateSpec {
   std::optional<std::int64_t> memory_bytes;
   int idle_timeout_seconds = 0;  // 0: none
   Egress egress = Egress::open;  // of the container, is not kept in the registry
+  EgressList egress_list;        // of an allowlist
   std::optional<IdempotencyKey> idempotency_key;
 };
 

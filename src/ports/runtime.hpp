@@ -8,6 +8,7 @@
 
 #include "async/task.hpp"
 #include "base/time.hpp"
+#include "model/egress.hpp"
 #include "model/sandbox.hpp"
 
 namespace matrx {
@@ -23,9 +24,6 @@ struct Container {
   std::string detail;  // the engine's own words, for the log
 };
 
-// What a sandbox reaches: the internet without private networks, or nothing at all but itself.
-enum class Egress { open, none };
-
 struct ContainerSpec {
   SandboxId id;
   std::string user_id;
@@ -40,6 +38,7 @@ struct ContainerSpec {
   // appear in the container.
   bool cold_is_parent = false;
   Egress egress = Egress::open;
+  EgressList egress_list;  // of an allowlist
 };
 
 struct ContainerEvent {
@@ -60,6 +59,7 @@ class Runtime {
 
   // Makes the container, not started, and returns its id. With the same sandbox id it returns the
   // one that exists. not_found: no such image; the message names it and says how to get it.
+  // unavailable: an allowlist cannot be kept on this host.
   virtual Task<Result<std::string>> create(const ContainerSpec& spec) = 0;
 
   // Starts it. Starting a running one succeeds. conflict: the engine cannot start it (message).

@@ -10,5 +10,8 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
   (void)docker::read_event(text);
   (void)docker::read_created_id(text);
   (void)docker::read_message(text);
+  (void)docker::read_listed(text, "net");
+  (void)docker::read_network_owner(text);
+  (void)docker::read_bridge(text);
   return 0;
 }

@@ -111,7 +111,8 @@ class Orchestrator:
         for container in self.containers():
             self.docker("rm", "-f", container)
         if self.settings["MATRX_FIREWALL"] != "off":
-            self.take_down_firewall()
+            done = self.take_down()
+            assert done.returncode == 0, done.stderr
         self.docker("network", "rm", self.network)
         for line in reversed(pathlib.Path("/proc/self/mountinfo").read_text().splitlines()):
             point = line.split()[4]
@@ -119,15 +120,10 @@ class Orchestrator:
                 subprocess.run(["umount", "-l", point], check=False)
         shutil.rmtree(self.data, ignore_errors=True)
 
-    def take_down_firewall(self):
-        """As docs/operations.md says it for an installation that goes."""
-        mine = self.installation().replace("-", "")[:20]
-        listed = subprocess.run(["iptables", "-S"], capture_output=True, text=True, check=True).stdout
-        chains = [f"MATRX-F-{mine}", f"MATRX-I-{mine}"]
-        jumps = [line.split()[1:] for line in listed.splitlines()
-                 if line.startswith("-A ") and line.split()[-1] in chains]
-        for words in [*(["-D", *jump] for jump in jumps), *(["-F", c] for c in chains), *(["-X", c] for c in chains)]:
-            subprocess.run(["iptables", "--wait", "5", *words], capture_output=True, check=False)
+    def take_down(self):
+        """Removes its rules and networks from this host; it must not run, and have no sandbox."""
+        return subprocess.run(self.command("--take-down"), env=self.environment(), capture_output=True, text=True,
+                              check=False)
 
     def log(self):
         return self.log_path.read_text(errors="replace")

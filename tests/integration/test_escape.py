@@ -25,17 +25,20 @@ class Place:
     def __init__(self, around, **settings):
         self.around = around
         self.one = Orchestrator(MATRX_HOST="0.0.0.0", **settings).start()
-        network = json.loads(docker("network", "inspect", self.one.network))[0]
-        self.bridge = "br-" + network["Id"][:12]
-        around.lead_metadata(self.bridge)
+        self.bridge = self.bridge_of(self.one.network)
         other = self.one.create()["sandbox_id"]
         self.one.run(other, f"(python3 -m http.server {SIBLING_PORT} >/dev/null 2>&1 &) ; "
                             f"until curl -s -o /dev/null localhost:{SIBLING_PORT}; do sleep 0.1; done")
         self.sibling = self.one.run(other, "hostname -I")["stdout"].split()[0]
         self.sandboxes = {}
 
-    def environment(self):
-        return self.around.environment(self.bridge, self.one.port, f"{self.sibling}:{SIBLING_PORT}")
+    def bridge_of(self, network):
+        bridge = "br-" + json.loads(docker("network", "inspect", network))[0]["Id"][:12]
+        self.around.lead_metadata(bridge)
+        return bridge
+
+    def environment(self, bridge=None):
+        return self.around.environment(bridge or self.bridge, self.one.port, f"{self.sibling}:{SIBLING_PORT}")
 
     def sandbox(self, **fields):
         key = str(fields)
@@ -43,9 +46,9 @@ class Place:
             self.sandboxes[key] = self.one.create(**fields)["sandbox_id"]
         return self.sandboxes[key]
 
-    def answers(self, user, names=(), **fields):
+    def answers(self, user, names=(), bridge=None, **fields):
         done = self.one.run(self.sandbox(**fields), "python3 - " + " ".join(names), user=user, timeout=ROUND_SECONDS,
-                            stdin=neighbours.source(), env=self.environment())
+                            stdin=neighbours.source(), env=self.environment(bridge))
         assert done["exit_code"] == 0, done
         return json.loads(done["stdout"])
 
@@ -81,6 +84,13 @@ def test_as_root_inside(place):
 
 def test_without_a_network(place):
     assert table.unexpected("none", place.answers("root", egress="none")) == {}
+
+
+def test_with_an_allowlist(place):
+    fields = {"egress": "allowlist", "egress_allow": ["example.com"]}
+    place.sandbox(**fields)  # the first one makes the network
+    bridge = place.bridge_of(place.one.network + "-allowlist")
+    assert table.unexpected("allowlist", place.answers("root", bridge=bridge, **fields)) == {}
 
 
 def test_strict(strict):

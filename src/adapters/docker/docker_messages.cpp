@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "base/ipv4.hpp"
 #include "base/text.hpp"
 #include "model/home_tree.hpp"
 #include "wire/json.hpp"
@@ -43,7 +44,13 @@ json::array to_lines(const Pairs& pairs) {
   return lines;
 }
 
-json::object host_config(const ContainerSpec& spec, const DockerSettings& settings) {
+std::string network_of(const ContainerSpec& spec, const DockerSettings& settings) {
+  if (spec.egress == Egress::none) return "none";
+  return spec.egress == Egress::allowlist ? allowlist_network(settings) : settings.network;
+}
+
+json::object host_config(const ContainerSpec& spec, const DockerSettings& settings,
+                         std::string_view name_server) {
   const auto run = (settings.sandboxes_dir / spec.id.text() / "run").string();
   json::object config;
   json::array binds = {
@@ -58,7 +65,8 @@ json::object host_config(const ContainerSpec& spec, const DockerSettings& settin
     binds.emplace_back(fmt::format("{}:{}", spec.cold_folder, spec.cold_path));
   }
   config["Binds"] = std::move(binds);
-  config["NetworkMode"] = spec.egress == Egress::none ? "none" : settings.network;
+  config["NetworkMode"] = network_of(spec, settings);
+  if (!name_server.empty()) config["Dns"] = json::array{name_server};
   config["Init"] = true;
   config["CapDrop"] = json::array{"ALL"};
   if (settings.is_strict) {
@@ -86,6 +94,20 @@ json::array our_labels(std::string_view installation) {
   return {fmt::format("{}={}", kInstallationLabel, installation), std::string(kSandboxLabel)};
 }
 
+std::string to_label(const EgressList& list) {
+  return fmt::format("{}{}{}", fmt::join(list.ranges, ","),
+                     list.ranges.empty() || list.domains.empty() ? "" : ",",
+                     fmt::join(list.domains, ","));
+}
+
+// Of a listed container, on that network. Empty where it has none.
+std::string read_address(const json::object& container, const std::string& network) {
+  const json::object* settings = json::object_at(container, "NetworkSettings");
+  const json::object* networks = settings ? json::object_at(*settings, "Networks") : nullptr;
+  const json::object* place = networks ? json::object_at(*networks, network) : nullptr;
+  return place ? std::string(json::text_at(*place, "IPAddress")) : std::string();
+}
+
 std::unexpected<Error> not_understood(std::string_view what) {
   return fail(Code::internal, "The container engine sent an answer that we do not understand.",
               std::string(what));
@@ -95,8 +117,12 @@ std::unexpected<Error> not_understood(std::string_view what) {
 
 std::string container_name(const SandboxId& id) { return "matrx-" + id.text(); }
 
+std::string allowlist_network(const DockerSettings& settings) {
+  return settings.network + "-allowlist";
+}
+
 std::string create_body(const ContainerSpec& spec, const DockerSettings& settings,
-                        std::string_view installation) {
+                        std::string_view installation, std::string_view name_server) {
   json::object body;
   body["Image"] = spec.image;
   body["Hostname"] = spec.id.text();
@@ -106,18 +132,20 @@ std::string create_body(const ContainerSpec& spec, const DockerSettings& setting
   body["Entrypoint"] = json::array{kAgentInside};
   body["Cmd"] = json::array{"serve", "--socket", fmt::format("{}/agent.sock", kRunFolder),
                             "--relay-port", std::to_string(settings.relay_port)};
-  body["Labels"] = json::object{{kSandboxLabel, spec.id.text()},
-                                {kUserLabel, spec.user_id},
-                                {kInstallationLabel, installation}};
+  json::object labels{{kSandboxLabel, spec.id.text()},
+                      {kUserLabel, spec.user_id},
+                      {kInstallationLabel, installation}};
+  if (spec.egress == Egress::allowlist) labels[kEgressLabel] = to_label(spec.egress_list);
+  body["Labels"] = std::move(labels);
   body["StopSignal"] = "SIGTERM";
   body["Healthcheck"] = json::object{{"Test", json::array{"NONE"}}};  // we hold a channel to it
-  body["HostConfig"] = host_config(spec, settings);
+  body["HostConfig"] = host_config(spec, settings, name_server);
   return json::serialize(body);
 }
 
-std::string network_body(const DockerSettings& settings, std::string_view installation) {
+std::string network_body(std::string_view name, std::string_view installation) {
   json::object body;
-  body["Name"] = settings.network;
+  body["Name"] = name;
   body["Driver"] = "bridge";
   body["CheckDuplicate"] = true;
   body["Options"] = json::object{{"com.docker.network.bridge.enable_icc", "false"}};
@@ -177,6 +205,36 @@ Result<std::vector<Container>> read_list(std::string_view body) {
   return containers;
 }
 
+Result<std::vector<ListedSandbox>> read_listed(std::string_view body, const std::string& network) {
+  const auto parsed = json::parse(body);
+  const json::array* items = parsed ? parsed->if_array() : nullptr;
+  if (items == nullptr) return not_understood("a listing that is no array");
+  std::vector<ListedSandbox> listed;
+  for (const json::value& item : *items) {
+    const json::object* container = item.if_object();
+    const json::object* labels = container ? json::object_at(*container, "Labels") : nullptr;
+    const auto id = read_label(labels);
+    if (!id) continue;
+    std::vector<std::string> entries;
+    for (const auto entry : split(json::text_at(*labels, kEgressLabel), ',')) {
+      entries.emplace_back(entry);
+    }
+    auto list = parse_egress_list(entries);
+    std::string address = read_address(*container, network);
+    if (list && is_ipv4_address(address)) {
+      listed.push_back({.id = *id, .address = std::move(address), .list = *std::move(list)});
+    }
+  }
+  return listed;
+}
+
+std::string read_network_owner(std::string_view body) {
+  const auto parsed = json::parse(body);
+  const json::object* root = parsed ? parsed->if_object() : nullptr;
+  const json::object* labels = root ? json::object_at(*root, "Labels") : nullptr;
+  return labels ? std::string(json::text_at(*labels, kInstallationLabel)) : std::string();
+}
+
 std::optional<ContainerEvent> read_event(std::string_view line) {
   const auto parsed = json::parse(line);
   const json::object* root = parsed ? parsed->if_object() : nullptr;
@@ -204,6 +262,13 @@ std::string read_message(std::string_view body) {
 
 std::string label_filter(std::string_view installation) {
   return percent_encode(json::serialize(json::object{{"label", our_labels(installation)}}));
+}
+
+std::string listed_filter(std::string_view installation) {
+  json::array labels = our_labels(installation);
+  labels.emplace_back(kEgressLabel);
+  return percent_encode(json::serialize(
+      json::object{{"label", std::move(labels)}, {"status", json::array{"running", "paused"}}}));
 }
 
 std::string event_filter(std::string_view installation) {

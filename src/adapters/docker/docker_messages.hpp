@@ -6,22 +6,30 @@
 #include <string_view>
 
 #include "adapters/docker/docker_runtime.hpp"
+#include "adapters/docker/egress_rules.hpp"
 
 namespace matrx::docker {
 
 inline constexpr std::string_view kSandboxLabel = "matrx.sandbox_id";
 inline constexpr std::string_view kUserLabel = "matrx.user_id";
 inline constexpr std::string_view kInstallationLabel = "matrx.installation";
+inline constexpr std::string_view kEgressLabel = "matrx.egress_allow";  // an allowlist, with commas
 
 // "matrx-sbx-0123456789ab"
 std::string container_name(const SandboxId& id);
 
-// The body of POST /containers/create.
+// The body of POST /containers/create. name_server: of a sandbox with an allowlist.
 std::string create_body(const ContainerSpec& spec, const DockerSettings& settings,
-                        std::string_view installation);
+                        std::string_view installation, std::string_view name_server = {});
+
+// The network of sandboxes with an allowlist.
+std::string allowlist_network(const DockerSettings& settings);
 
 // The body of POST /networks/create: a bridge on which containers cannot reach each other.
-std::string network_body(const DockerSettings& settings, std::string_view installation);
+std::string network_body(std::string_view name, std::string_view installation);
+
+// From GET /networks/{name}: whose it is.
+std::string read_network_owner(std::string_view body);
 
 // GET /containers/{id}/json. internal: not what we know.
 // The log of a container: frames of one byte for the stream, three zeros, four for the length (big
@@ -34,6 +42,9 @@ Result<Container> read_inspect(std::string_view body);
 // GET /containers/json.
 Result<std::vector<Container>> read_list(std::string_view body);
 
+// The same: those that run on this network, and have an allowlist.
+Result<std::vector<ListedSandbox>> read_listed(std::string_view body, const std::string& network);
+
 // One line of GET /events. Nothing where it is about something else.
 std::optional<ContainerEvent> read_event(std::string_view line);
 
@@ -45,6 +56,7 @@ std::string read_message(std::string_view body);
 
 // The filters parameter of a listing: {"label":["a=b"], …}, percent-encoded.
 std::string label_filter(std::string_view installation);
+std::string listed_filter(std::string_view installation);
 std::string event_filter(std::string_view installation);
 
 }  // namespace matrx::docker

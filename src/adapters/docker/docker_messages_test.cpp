@@ -75,7 +75,7 @@ TEST(CreateBody, NamesARuntimeOnlyWhereOneIsChosen) {
 }
 
 TEST(NetworkBody, TurnsTrafficBetweenContainersOff) {
-  const auto body = json::parse(network_body(settings(), "inst-1")).value();
+  const auto body = json::parse(network_body("net", "inst-1")).value();
   EXPECT_EQ(body.at("Options").at("com.docker.network.bridge.enable_icc"), "false");
 }
 
@@ -133,6 +133,39 @@ TEST(DockerMessages, LogFramesBecomeText) {
   EXPECT_EQ(read_log_frames(frames.substr(0, frames.size() - 1), 100), "onetw");
   EXPECT_EQ(read_log_frames("\1\0\0\0\xff\xff\xff\xffx"s, 100), "x");
   EXPECT_EQ(read_log_frames("short", 100), "");
+}
+
+TEST(CreateBody, AnAllowlistTravelsInALabelAndBack) {
+  ContainerSpec wanted = a_spec();
+  wanted.egress = Egress::allowlist;
+  wanted.egress_list = {.ranges = {"192.0.2.0/24"}, .domains = {"pypi.org", "*.example.com"}};
+  const auto body = json::parse(create_body(wanted, settings(), "inst-1", "172.20.0.1")).value();
+  EXPECT_EQ(body.at("HostConfig").at("NetworkMode"), "net-allowlist");
+  EXPECT_EQ(body.at("HostConfig").at("Dns"), json::array{"172.20.0.1"});
+  const json::object listing{
+      {"Labels", body.at("Labels")},
+      {"NetworkSettings", {{"Networks", {{"net-allowlist", {{"IPAddress", "172.20.0.2"}}}}}}}};
+  const auto listed = read_listed(json::serialize(json::array{listing}), "net-allowlist");
+  ASSERT_TRUE(listed && listed->size() == 1);
+  EXPECT_EQ(listed->front().id, wanted.id);
+  EXPECT_EQ(listed->front().address, "172.20.0.2");
+  EXPECT_EQ(listed->front().list.ranges, wanted.egress_list.ranges);
+  EXPECT_EQ(listed->front().list.domains, wanted.egress_list.domains);
+}
+
+TEST(ReadListed, WhoHasNoAddressOrNoListIsNotLetOut) {
+  const std::string labels = R"({"matrx.sandbox_id":"sbx-0123456789ab","matrx.egress_allow":")";
+  const auto one = [&](const std::string& list, const std::string& address) {
+    return R"([{"Labels":)" + labels + list +
+           R"("},"NetworkSettings":{"Networks":{"n":{"IPAddress":")" + address + R"("}}}}])";
+  };
+  EXPECT_EQ(read_listed(one("a.com", "172.20.0.2"), "n")->size(), 1U);
+  EXPECT_EQ(read_listed(one("a.com", "172.20.0.2"), "other")->size(), 0U);
+  EXPECT_EQ(read_listed(one("a.com", ""), "n")->size(), 0U);
+  EXPECT_EQ(read_listed(one("a.com", "-j ACCEPT"), "n")->size(), 0U);
+  EXPECT_EQ(read_listed(one("", "172.20.0.2"), "n")->size(), 0U);
+  EXPECT_EQ(read_listed(one("a.com -j ACCEPT", "172.20.0.2"), "n")->size(), 0U);
+  EXPECT_FALSE(read_listed("{}", "n"));
 }
 
 }  // namespace

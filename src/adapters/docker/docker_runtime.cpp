@@ -80,7 +80,8 @@ DockerRuntime::DockerRuntime(DockerSettings settings, http::Connector connector)
                                      .host = "docker",
                                      .connections_max = kDockerConnectionsMax,
                                      .idle_max = kDockerConnectionsMax,
-                                     .answer_bytes_max = kDockerAnswerBytesMax}) {}
+                                     .answer_bytes_max = kDockerAnswerBytesMax}),
+      gate_(settings_.sandboxes_dir.parent_path() / "egress") {}
 
 Task<Result<ClientResponse>> DockerRuntime::call(Method method, std::string target,
                                                  std::string body, milliseconds deadline) {
@@ -107,12 +108,14 @@ Task<Result<void>> DockerRuntime::prepare() {
     co_return fail(Code::unavailable, "The folder of the sandboxes cannot be made.",
                    settings_.sandboxes_dir.string() + ": " + ec.message());
   }
-  co_return co_await ensure_guarded_network();
+  CO_CHECK(co_await ensure_guarded_network());
+  co_await reopen_allowlist();
+  co_return Result<void>();
 }
 
 // Rules are for a bridge: another network needs them anew.
 Task<Result<void>> DockerRuntime::ensure_guarded_network() {
-  CO_CHECK(co_await ensure_network());
+  CO_CHECK(co_await ensure_network(settings_.network));
   co_return co_await ensure_firewall_or_warn();
 }
 
@@ -128,11 +131,9 @@ Task<Result<void>> DockerRuntime::ensure_firewall_or_warn() {
 
 Task<Result<void>> DockerRuntime::ensure_firewall() {
   if (settings_.firewall == FirewallMode::off) co_return Result<void>();
-  CO_TRY(network, co_await call(Method::get, "/networks/" + settings_.network));
-  if (!succeeded(network)) co_return std::unexpected(to_error(network, "show the network"));
-  CO_TRY(bridge, docker::read_bridge(network.body));
+  CO_TRY(bridge, co_await find_bridge(settings_.network));
   docker::FirewallPlan plan{.installation = settings_.installation,
-                            .bridge = std::move(bridge),
+                            .bridge = std::move(bridge.interface),
                             .nameservers = {},
                             .allowed = settings_.egress_allowed};
   auto put_up = [plan = std::move(plan), folder = settings_.sandboxes_dir]() mutable {
@@ -144,14 +145,20 @@ Task<Result<void>> DockerRuntime::ensure_firewall() {
   co_return up;
 }
 
-Task<Result<void>> DockerRuntime::ensure_network() {
-  CO_TRY(found, co_await call(Method::get, "/networks/" + settings_.network));
+Task<Result<docker::Bridge>> DockerRuntime::find_bridge(std::string network) {
+  CO_TRY(found, co_await call(Method::get, "/networks/" + network));
+  if (!succeeded(found)) co_return std::unexpected(to_error(found, "show the network"));
+  co_return docker::read_bridge(found.body);
+}
+
+Task<Result<void>> DockerRuntime::ensure_network(std::string name) {
+  CO_TRY(found, co_await call(Method::get, "/networks/" + name));
   if (succeeded(found)) co_return Result<void>();
   CO_TRY(made, co_await call(Method::post, "/networks/create",
-                             docker::network_body(settings_, settings_.installation)));
+                             docker::network_body(name, settings_.installation)));
   // 409: somebody else has just made it.
   if (succeeded(made) || made.status == 409) co_return Result<void>();
-  Error error = to_error(made, "make the network " + settings_.network);
+  Error error = to_error(made, "make the network " + name);
   error.code = Code::unavailable;
   if (error.internal.contains("address pool")) {
     error.message +=
@@ -161,7 +168,89 @@ Task<Result<void>> DockerRuntime::ensure_network() {
   co_return std::unexpected(std::move(error));
 }
 
+// Network, rules and name server of sandboxes with an allowlist: made when the first one comes.
+Task<Result<void>> DockerRuntime::open_allowlist() {
+  if (settings_.firewall == FirewallMode::off) {
+    co_return fail(Code::unavailable,
+                   "An allowlist needs the firewall, and MATRX_FIREWALL is off.");
+  }
+  const std::string network = docker::allowlist_network(settings_);
+  CO_CHECK(co_await ensure_network(network));
+  CO_TRY(bridge, co_await find_bridge(network));
+  docker::AllowlistPlan plan{.installation = settings_.installation,
+                             .bridge = std::move(bridge),
+                             .allowed = settings_.egress_allowed};
+  CO_CHECK(co_await gate_.open(std::move(plan), [this] { return listed(); }));
+  allowlist_is_open_ = true;
+  co_return Result<void>();
+}
+
+// Where there have been such sandboxes: after a restart of ours, or of the engine.
+Task<void> DockerRuntime::reopen_allowlist() {
+  if (settings_.firewall == FirewallMode::off) co_return;
+  const auto network =
+      co_await call(Method::get, "/networks/" + docker::allowlist_network(settings_));
+  if (!network || network->status == 404) co_return;
+  const auto opened = co_await open_allowlist();
+  if (!opened) {
+    log::warning("sandboxes with an allowlist reach nothing new",
+                 {{"error", opened.error().message}, {"internal", opened.error().internal}});
+  }
+}
+
+Task<Result<std::vector<docker::ListedSandbox>>> DockerRuntime::listed() {
+  CO_TRY(response, co_await call(Method::get, "/containers/json?filters=" +
+                                                  docker::listed_filter(settings_.installation)));
+  if (!succeeded(response)) co_return std::unexpected(to_error(response, "list the containers"));
+  CO_TRY(sandboxes, docker::read_listed(response.body, docker::allowlist_network(settings_)));
+  for (const auto& sandbox : sandboxes) listed_.insert(sandbox.id.text());
+  co_return std::move(sandboxes);
+}
+
+// The engine gives a container its address at its start.
+Task<Result<void>> DockerRuntime::let_out(const SandboxId& id) {
+  CO_TRY(sandboxes, co_await listed());
+  for (auto& sandbox : sandboxes) {
+    if (sandbox.id == id) co_return co_await gate_.let_out(std::move(sandbox));
+  }
+  co_return fail(Code::not_found, "The container is gone.");
+}
+
+Task<Result<void>> DockerRuntime::take_down() {
+  CO_TRY(containers, co_await list());
+  if (!containers.empty()) {
+    co_return fail(Code::conflict,
+                   fmt::format("This installation still has {} sandboxes, which its rules guard: "
+                               "destroy them first.",
+                               containers.size()));
+  }
+  auto take_down = [installation = settings_.installation,
+                    folder = settings_.sandboxes_dir.parent_path()] {
+    return docker::take_down_firewall(installation, folder);
+  };
+  CO_CHECK(co_await offload(files_, std::move(take_down)));
+  CO_CHECK(co_await remove_network(docker::allowlist_network(settings_)));
+  co_return co_await remove_network(settings_.network);
+}
+
+// Only ours: several installations may share one by its name.
+Task<Result<void>> DockerRuntime::remove_network(std::string name) {
+  CO_TRY(found, co_await call(Method::get, "/networks/" + name));
+  if (found.status == 404) co_return Result<void>();
+  if (!succeeded(found)) co_return std::unexpected(to_error(found, "show the network"));
+  if (docker::read_network_owner(found.body) != settings_.installation) co_return Result<void>();
+  CO_TRY(removed, co_await call(Method::del, "/networks/" + name));
+  if (succeeded(removed) || removed.status == 404) co_return Result<void>();
+  co_return std::unexpected(to_error(removed, "remove the network " + name));
+}
+
 Task<Result<std::string>> DockerRuntime::create(const ContainerSpec& spec) {
+  const bool is_listed = spec.egress == Egress::allowlist;
+  if (is_listed) {
+    if (!allowlist_is_open_) CO_CHECK(co_await open_allowlist());
+    CO_CHECK(co_await gate_.wait_for_name_server());
+    listed_.insert(spec.id.text());
+  }
   if (settings_.firewall == FirewallMode::required && !firewall_is_up_) {
     CO_CHECK(co_await ensure_firewall());
   }
@@ -181,7 +270,8 @@ Task<Result<std::string>> DockerRuntime::create(const ContainerSpec& spec) {
                    folder.string() + ": " + ec.message());
   }
   const std::string name = docker::container_name(spec.id);
-  auto body = docker::create_body(spec, settings_, settings_.installation);
+  auto body = docker::create_body(spec, settings_, settings_.installation,
+                                  is_listed ? gate_.gateway() : "");
   CO_TRY(response, co_await call(Method::post, "/containers/create?name=" + name, std::move(body),
                                  kDockerCreateDeadline));
   if (succeeded(response)) co_return docker::read_created_id(response.body);
@@ -205,13 +295,19 @@ Task<Result<void>> DockerRuntime::start(const SandboxId& id) {
   CO_TRY(response, co_await call(Method::post, target, {}, kDockerCreateDeadline));
   Error error = to_error(response, "start the container");
   // The engine looks for the network only now. Somebody has removed it, or it could not be made.
-  if (response.status == 404 && error.internal.contains("network")) {
+  const bool is_listed = listed_.contains(id.text());
+  if (response.status == 404 && error.internal.contains("network") && is_listed) {
+    allowlist_is_open_ = false;  // the next create makes it anew, perhaps with other addresses
+  } else if (response.status == 404 && error.internal.contains("network")) {
     CO_CHECK(co_await ensure_guarded_network());
     CO_TRY(again, co_await call(Method::post, target, {}, kDockerCreateDeadline));
     response = std::move(again);
     error = to_error(response, "start the container");
   }
-  if (succeeded(response) || response.status == 304) co_return Result<void>();  // 304: runs already
+  if (succeeded(response) || response.status == 304) {  // 304: runs already
+    if (is_listed) CO_CHECK(co_await let_out(id));
+    co_return Result<void>();
+  }
   // 400 and 500 carry why the first program could not be run; the public words stay ours.
   if (response.status == 400 || response.status == 500) error.code = Code::unavailable;
   co_return std::unexpected(std::move(error));
@@ -255,6 +351,7 @@ Task<Result<std::string>> DockerRuntime::logs(const SandboxId& id, int lines,
 
 Task<Result<void>> DockerRuntime::remove(const SandboxId& id) {
   const std::string container = "/containers/" + docker::container_name(id);
+  if (listed_.contains(id.text())) co_await gate_.forget(id);
   CO_TRY(response,
          co_await call(Method::del, container + "?force=1&v=1", {}, kDockerCreateDeadline));
   // 404: gone. 409: its removal is under way; wait until the engine says it is over.
@@ -266,6 +363,8 @@ Task<Result<void>> DockerRuntime::remove(const SandboxId& id) {
   } else if (!succeeded(response) && response.status != 404) {
     co_return std::unexpected(to_error(response, "remove the container"));
   }
+  // Once more: who looked at the engine meanwhile has let it out again.
+  if (listed_.erase(id.text()) > 0) co_await gate_.forget(id);
   // What a sandbox left there may be large; links in it are removed, not followed.
   auto clear = [folder = settings_.sandboxes_dir / id.text()] { return remove_tree(folder); };
   const std::error_code ec = co_await offload(files_, std::move(clear));
@@ -293,6 +392,7 @@ Task<Result<void>> DockerRuntime::watch(std::function<void()> connected,
                                         std::function<void(ContainerEvent)> on_event) {
   // An engine that has started anew has rebuilt its own rules. Of the first time prepare() tells.
   if (firewall_is_up_) (void)co_await ensure_firewall_or_warn();
+  if (allowlist_is_open_) co_await reopen_allowlist();
   http::ClientRequest request{.method = Method::get,
                               .target = std::string(kApi) + "/events?filters=" +
                                         docker::event_filter(settings_.installation),

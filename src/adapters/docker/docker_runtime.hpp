@@ -4,8 +4,10 @@
 #include <boost/asio/thread_pool.hpp>
 #include <filesystem>
 #include <memory>
+#include <set>
 #include <string>
 
+#include "adapters/docker/egress_gate.hpp"
 #include "http/client.hpp"
 #include "ports/runtime.hpp"
 
@@ -32,11 +34,19 @@ struct DockerSettings {
   std::vector<std::string> egress_allowed;  // CIDRs that sandboxes reach although they are private
 };
 
+// Networks, rules and chains on the host come and go with sandboxes, and stay for the next ones.
 class DockerRuntime : public Runtime {
  public:
   // invalid: the host cannot be understood, or TLS files cannot be read.
   static Result<std::unique_ptr<DockerRuntime>> make(DockerSettings settings);
   ~DockerRuntime() override { files_.join(); }
+
+  // Where sandboxes with an allowlist are let out. A docker::NameServer has to run on it.
+  docker::EgressGate& egress_gate() { return gate_; }
+
+  // Removes what the installation has put up on the host: rules, networks. conflict: it still has
+  // sandboxes, which would be without their walls.
+  Task<Result<void>> take_down();
 
   Task<Result<void>> prepare() override;
   Task<Result<void>> ping() override;
@@ -59,13 +69,22 @@ class DockerRuntime : public Runtime {
                                           std::string body = {},
                                           milliseconds deadline = std::chrono::seconds(30));
   Task<Result<void>> ensure_guarded_network();
-  Task<Result<void>> ensure_network();
+  Task<Result<void>> ensure_network(std::string name);
+  Task<Result<docker::Bridge>> find_bridge(std::string network);
   Task<Result<void>> ensure_firewall();
   Task<Result<void>> ensure_firewall_or_warn();
+  Task<Result<void>> open_allowlist();
+  Task<void> reopen_allowlist();
+  Task<Result<void>> let_out(const SandboxId& id);
+  Task<Result<std::vector<docker::ListedSandbox>>> listed();
+  Task<Result<void>> remove_network(std::string name);
 
   DockerSettings settings_;
   http::Client client_;
   bool firewall_is_up_ = false;
+  bool allowlist_is_open_ = false;
+  std::set<std::string, std::less<>> listed_;  // sandboxes with an allowlist
+  docker::EgressGate gate_;
   asio::thread_pool files_{1};
 };
 

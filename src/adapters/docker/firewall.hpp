@@ -1,19 +1,34 @@
 #pragma once
-// Puts the rules of firewall_rules.hpp up on this host. With Debian's iptables, which speaks to
-// either back end of the kernel: the one that Docker's own rules are in.
+// Puts rules up on this host, and takes them down. With Debian's iptables, which speaks to either
+// back end of the kernel: the one that Docker's own rules are in.
 
 #include <filesystem>
 
+#include "adapters/docker/egress_rules.hpp"
 #include "adapters/docker/firewall_rules.hpp"
 
 namespace matrx::docker {
 
-// Blocking, for a worker thread; ends after kFirewallDeadline. Safe to repeat: what is there is
-// replaced or left. unavailable: no iptables, no right to use it, or the network's interface is
-// not on this host (another machine's engine, or an orchestrator in a container).
+// All of them are blocking, for a worker thread, and end after kFirewallDeadline. Safe to repeat:
+// what is there is replaced or left. unavailable: no iptables, no right to use it, or the network's
+// interface is not on this host (another machine's engine, or an orchestrator in a container).
+// folder: takes what the programs read and say.
+
 Result<void> put_up_firewall(const FirewallPlan& plan, const std::filesystem::path& folder);
 
-// Of this host's resolver, as Docker reads it.
-std::vector<std::string> host_nameservers();
+// The chains of sandboxes with an allowlist, with those that are to be let out at once. Of a
+// sandbox whose chain is there, what it has learned is kept and put into `learned`. Chains of
+// sandboxes that are not named are removed.
+Result<void> put_up_allowlist(const AllowlistPlan& plan, std::vector<ListedSandbox>& sandboxes,
+                              const std::filesystem::path& folder);
+
+// Lines into chains that are there, all or none of them.
+Result<void> change_firewall(std::string_view lines, const std::filesystem::path& folder);
+
+// Every rule and chain of the installation.
+Result<void> take_down_firewall(std::string_view installation, const std::filesystem::path& folder);
+
+// Of this host's resolver: those that sandboxes ask through Docker, or all that this host asks.
+std::vector<std::string> host_nameservers(bool on_loopback = false);
 
 }  // namespace matrx::docker

@@ -21,8 +21,17 @@ struct FirewallPlan {
 std::string forward_chain(std::string_view installation);
 std::string input_chain(std::string_view installation);
 
-// Both chains as iptables-restore takes them: replaced as a whole, all else left alone.
-std::string firewall_rules(const FirewallPlan& plan);
+// Both chains, as lines for filter_table().
+std::string firewall_lines(const FirewallPlan& plan);
+
+// The parts that all our chains are made of.
+std::string chain_name(std::string_view kind, std::string_view owner);  // "MATRX-<kind>-<owner>"
+// For iptables-restore --noflush: chains that the lines begin with ":" are replaced as a whole, all
+// else is left alone.
+std::string filter_table(std::string_view lines);
+std::string let_answers_pass(std::string_view chain);  // of what was let out before
+std::string refuse(std::string_view chain, std::string_view range = {});  // or all that is left
+const std::vector<std::string>& private_ranges();
 
 // Where packets come into our chains: {chain of the host, ours}. DOCKER-USER is Docker's place for
 // such rules, which it never changes.
@@ -31,14 +40,15 @@ struct FirewallJump {
 };
 std::vector<FirewallJump> firewall_jumps(std::string_view installation);
 
-// "a.b.c.d" or "a.b.c.d/n" of IPv4.
-bool is_ipv4_range(std::string_view text);
+// The IPv4 nameservers of a resolv.conf. A container asks those that are not on loopback itself;
+// the others Docker asks for it.
+std::vector<std::string> parse_nameservers(std::string_view resolv_conf, bool on_loopback = false);
 
-// The IPv4 nameservers of a resolv.conf that a container asks itself: not those on loopback, which
-// Docker asks for it.
-std::vector<std::string> parse_nameservers(std::string_view resolv_conf);
-
-// The interface of a network, from GET /networks/{name}. internal: not what we know.
-Result<std::string> read_bridge(std::string_view body);
+// A network's interface on the host, and the host's address on it.
+struct Bridge {
+  std::string interface, gateway;
+};
+// From GET /networks/{name}. internal: not what we know.
+Result<Bridge> read_bridge(std::string_view body);
 
 }  // namespace matrx::docker

@@ -5,8 +5,9 @@
 #include <charconv>
 #include <cstdlib>
 
-#include "adapters/docker/firewall_rules.hpp"
 #include "adapters/docker/limits.hpp"
+#include "adapters/docker/name_server.hpp"
+#include "base/ipv4.hpp"
 #include "base/text.hpp"
 
 namespace matrx {
@@ -120,10 +121,19 @@ bool read_firewall(const std::string& value, Config& config) {
 bool read_egress_allow(const std::string& value, Config& config) {
   for (std::string_view range : split(value, ',')) {
     if (trim(range).empty()) continue;
-    if (!docker::is_ipv4_range(trim(range))) return false;
+    if (!is_ipv4_range(trim(range))) return false;
     config.egress_allow.emplace_back(trim(range));
   }
   return config.egress_allow.size() <= docker::kEgressRangesMax;
+}
+
+bool read_egress_nameservers(const std::string& value, Config& config) {
+  for (std::string_view server : split(value, ',')) {
+    if (trim(server).empty()) continue;
+    if (!docker::is_name_server(trim(server))) return false;
+    config.egress_nameservers.emplace_back(trim(server));
+  }
+  return config.egress_nameservers.size() <= docker::kNameTriesMax;
 }
 
 bool read_store(const std::string& value, Config& config) {
@@ -187,7 +197,13 @@ const std::vector<Variable>& variables() {
        "service; auto = where that is possible, required = no sandbox without them",
        read_firewall},
       {"MATRX_EGRESS_ALLOW", "", "IPv4 ranges like 10.1.2.0/24, separated by commas; at most 64",
-       "what sandboxes reach although it is private", read_egress_allow},
+       "what sandboxes reach although it is private; with an allowlist only what that names as "
+       "well",
+       read_egress_allow},
+      {"MATRX_EGRESS_NAMESERVERS", "", "IPv4 addresses, or address:port, at most 3",
+       "who is asked for the names that sandboxes with an allowlist may know; empty = whom this "
+       "host asks",
+       read_egress_nameservers},
       {"MATRX_ISOLATION", "standard", "standard or strict",
        "strict = no root, no sudo, no capability, a read-only system beside home and /tmp",
        read_isolation},

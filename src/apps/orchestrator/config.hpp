@@ -29,6 +29,7 @@ struct Config {
   std::string oci_runtime;  // empty: the engine's default
   std::string firewall;     // auto, required, off
   std::vector<std::string> egress_allow;
+  std::vector<std::string> egress_nameservers;  // none: the host's
   double cpu_limit = 0;
   std::int64_t memory_limit_bytes = 0;
   int pids_limit = 0;

@@ -13,6 +13,7 @@
 #include <csignal>
 
 #include "adapters/docker/docker_runtime.hpp"
+#include "adapters/docker/name_server.hpp"
 #include "adapters/guest/guest_machine.hpp"
 #include "adapters/homes/local_homes.hpp"
 #include "adapters/localdisk/local_cold.hpp"
@@ -182,11 +183,12 @@ Task<void> end_on_signal(http::Server& server, ssh::Gateway* gateway) {
 }
 
 Task<Result<void>> serve(const Config& config, Core& core, http::Server& server,
-                         ssh::Gateway* gateway, Clock& clock) {
+                         ssh::Gateway* gateway, docker::NameServer& names, Clock& clock) {
   const auto executor = co_await asio::this_coro::executor;
   TaskGroup helpers(executor);
   helpers.spawn("log flush", flush_log(clock));
   helpers.spawn("signals", end_on_signal(server, gateway));
+  helpers.spawn("name server", names.run());
   auto result = co_await core.open();
   if (result) result = server.listen_tcp(config.host, static_cast<std::uint16_t>(config.port));
   if (result && gateway != nullptr) result = gateway->open();
@@ -228,6 +230,7 @@ Result<void> run(const Config& config, const PortsFilter& filter) {
   rclone::Daemon rclone(rclone_settings(config, *data), clock);
   Ports ports;  // their connections belong to the loop: gone before it
   TRY(runtime, make_runtime(config, *data));
+  docker::EgressGate& gate = runtime->egress_gate();
   ports.runtime = std::move(runtime);
   ports.store = make_store(config, *data, clock);
   auto guest = std::make_unique<GuestClient>(clock, data->sandboxes());
@@ -240,16 +243,33 @@ Result<void> run(const Config& config, const PortsFilter& filter) {
   Core core(io.get_executor(), core_settings(config, *data), *ports.store, *ports.runtime,
             *ports.guest, *ports.machine, *ports.storage, *ports.homes, *ports.cold, clock, random);
   const auto gateway = make_gateway(config, *data, io.get_executor(), core, clock, random);
+  docker::NameServer names(io.get_executor(), gate, config.egress_nameservers, clock, random);
   api::Api api(api_settings(config, gateway.get()), core, random);
   http::Server server(io.get_executor(),
                       [&api](http::Request& request) { return api.handle(request); });
   Result<void> result;
-  asio::co_spawn(io, serve(config, core, server, gateway.get(), clock),
+  asio::co_spawn(io, serve(config, core, server, gateway.get(), names, clock),
                  [&](std::exception_ptr error, Result<void> served) {
                    if (error) std::rethrow_exception(error);
                    result = std::move(served);
                    io.stop();
                  });
+  io.run();
+  return result;
+}
+
+// What the package's removal runs. Nobody listens meanwhile, and nothing is in the registry's way.
+Result<void> take_down(const Config& config) {
+  SystemRandom random;
+  TRY(data, DataDir::open(config.data_dir, random));
+  asio::io_context io(1);
+  TRY(runtime, make_runtime(config, *data));
+  Result<void> result;
+  asio::co_spawn(io, runtime->take_down(), [&](std::exception_ptr error, Result<void> done) {
+    if (error) std::rethrow_exception(error);
+    result = std::move(done);
+    io.stop();
+  });
   io.run();
   return result;
 }
@@ -267,13 +287,16 @@ void raise_descriptor_limit() {
 int run_orchestrator(const std::vector<std::string>& arguments, const PortsFilter& filter) {
   std::signal(SIGPIPE, SIG_IGN);
   raise_descriptor_limit();
+  bool is_taken_down = false;
   for (const auto& argument : arguments) {
     if (argument == "--help" || argument == "-h") {
       fmt::print(
           "matrx-orchestrator: sandboxes for AI agents over an HTTP API.\n\n"
           "  --help               this text\n"
           "  --version\n"
-          "  --print-env-example  the settings as a file for the environment\n\n"
+          "  --print-env-example  the settings as a file for the environment\n"
+          "  --take-down          remove this installation's firewall rules and networks from the\n"
+          "                       host; with the orchestrator stopped and no sandbox left\n\n"
           "Settings, from the environment:\n{}",
           config_help());
       return 0;
@@ -286,6 +309,10 @@ int run_orchestrator(const std::vector<std::string>& arguments, const PortsFilte
       fmt::print("{}", config_example());
       return 0;
     }
+    if (argument == "--take-down") {
+      is_taken_down = true;
+      continue;
+    }
     fmt::print(stderr, "matrx-orchestrator: unknown argument '{}'; see --help\n", argument);
     return kExitWrongSetup;
   }
@@ -295,7 +322,7 @@ int run_orchestrator(const std::vector<std::string>& arguments, const PortsFilte
     return kExitWrongSetup;
   }
   log::configure(config->log_level, config->log_format, log::descriptor_sink(STDOUT_FILENO));
-  const auto result = run(*config, filter);
+  const auto result = is_taken_down ? take_down(*config) : run(*config, filter);
   log::flush();
   if (result) return 0;
   const auto& error = result.error();

@@ -10,13 +10,14 @@ PROFILES = {
     "standard": "the default, as the user `agent`",
     "root": "the default, as root inside",
     "strict": "`MATRX_ISOLATION=strict`, as its only user",
+    "allowlist": "the default with `egress: allowlist` and a list of one name, as root inside",
     "none": "the default with `egress: none`, as root inside",
 }
 ALL = frozenset(PROFILES)
-ROOTS = frozenset({"root", "none"})
+ROOTS = frozenset({"root", "allowlist", "none"})
 # Where commands run as whom the agent and the first process run.
 AGENTS_EQUALS = ROOTS | {"strict"}
-NETWORKED = ALL - {"none"}
+NETWORKED = ALL - {"allowlist", "none"}
 
 # Group: {try: what it tries}. All are refused everywhere, but for those of OPEN.
 GROUPS = {
@@ -138,6 +139,7 @@ _FEW, _NO = "00000000200005fb", "0000000000000000"
 STATUS = {
     "standard": {"CapEff": _NO, "CapPrm": _NO, "CapBnd": _FEW, "NoNewPrivs": "0"},
     "root": {"CapEff": _FEW, "CapPrm": _FEW, "CapBnd": _FEW, "NoNewPrivs": "0"},
+    "allowlist": {"CapEff": _FEW, "CapPrm": _FEW, "CapBnd": _FEW, "NoNewPrivs": "0"},
     "none": {"CapEff": _FEW, "CapPrm": _FEW, "CapBnd": _FEW, "NoNewPrivs": "0"},
     "strict": {"CapEff": _NO, "CapPrm": _NO, "CapBnd": _NO, "NoNewPrivs": "1"},
 }

@@ -1,0 +1,95 @@
+#include "adapters/docker/egress_rules.hpp"
+
+#include <fmt/format.h>
+
+#include "base/ipv4.hpp"
+#include "base/text.hpp"
+
+namespace matrx::docker {
+namespace {
+
+constexpr std::string_view kWholeAddress = "/32";  // as iptables shows one address
+
+std::string allowlist_chain(std::string_view installation) { return chain_name("A", installation); }
+std::string host_chain(std::string_view installation) { return chain_name("N", installation); }
+
+std::string new_chain(std::string_view chain) { return fmt::format(":{} - [0:0]\n", chain); }
+
+std::string let_pass(std::string_view chain, std::string_view to) {
+  return fmt::format("-A {} -d {} -j RETURN\n", chain, to);
+}
+
+// What stands behind `option` in each line.
+std::vector<std::string> words_behind(std::string_view rules, std::string_view option) {
+  std::vector<std::string> found;
+  for (const std::string_view line : split(rules, '\n')) {
+    const auto words = split(line, ' ');
+    for (std::size_t i = 0; i + 1 < words.size(); ++i) {
+      if (words[i] == option) found.emplace_back(words[i + 1]);
+    }
+  }
+  return found;
+}
+
+}  // namespace
+
+std::string switch_chain(std::string_view installation) { return chain_name("S", installation); }
+std::string sandbox_chain(const SandboxId& id) { return chain_name("E", id.text()); }
+
+std::string allowlist_lines(const AllowlistPlan& plan) {
+  const std::string forward = allowlist_chain(plan.installation);
+  const std::string to_host = host_chain(plan.installation);
+  const std::string by_sandbox = switch_chain(plan.installation);
+  std::string lines = new_chain(forward) + new_chain(to_host) + let_answers_pass(forward);
+  for (const auto& range : plan.allowed) {
+    lines += fmt::format("-A {} -d {} -g {}\n", forward, range, by_sandbox);
+  }
+  for (const auto& range : private_ranges()) lines += refuse(forward, range);
+  lines += fmt::format("-A {} -g {}\n", forward, by_sandbox);
+  lines += let_answers_pass(to_host);
+  lines += fmt::format("-A {} -d {} -p udp --dport 53 -j RETURN\n", to_host, plan.bridge.gateway);
+  return lines + refuse(to_host);
+}
+
+std::string switch_lines(std::string_view installation,
+                         const std::vector<const ListedSandbox*>& sandboxes) {
+  const std::string chain = switch_chain(installation);
+  std::string lines = new_chain(chain);
+  for (const ListedSandbox* sandbox : sandboxes) {
+    lines +=
+        fmt::format("-A {} -s {} -g {}\n", chain, sandbox->address, sandbox_chain(sandbox->id));
+  }
+  return lines + refuse(chain);
+}
+
+std::string sandbox_lines(const ListedSandbox& sandbox) {
+  const std::string chain = sandbox_chain(sandbox.id);
+  std::string lines = new_chain(chain);
+  for (const auto& range : sandbox.list.ranges) lines += let_pass(chain, range);
+  for (const auto& address : sandbox.learned) lines += let_pass(chain, address);
+  return lines + refuse(chain);
+}
+
+std::string removal_lines(const std::vector<std::string>& chains) {
+  std::string lines;
+  for (const auto& chain : chains) lines += fmt::format("-F {0}\n-X {0}\n", chain);
+  return lines;
+}
+
+std::vector<FirewallJump> allowlist_jumps(std::string_view installation) {
+  return {{.from = "DOCKER-USER", .to = allowlist_chain(installation)},
+          {.from = "INPUT", .to = host_chain(installation)}};
+}
+
+std::vector<std::string> read_targets(std::string_view rules) { return words_behind(rules, "-g"); }
+
+std::vector<std::string> read_destinations(std::string_view rules) {
+  std::vector<std::string> found;
+  for (std::string& range : words_behind(rules, "-d")) {
+    if (range.ends_with(kWholeAddress)) range.resize(range.size() - kWholeAddress.size());
+    if (is_ipv4_range(range)) found.push_back(std::move(range));
+  }
+  return found;
+}
+
+}  // namespace matrx::docker

@@ -1,0 +1,48 @@
+#pragma once
+// What sandboxes with an allowlist may reach, as rules of iptables. Pure.
+//
+// They are on a network of their own. Their packets pass through these chains of an installation:
+//   MATRX-A-…  from DOCKER-USER: answers pass, private ranges are refused, the rest is looked at
+//   MATRX-S-…  one line per sandbox, by its address; who is not there is refused
+//   MATRX-E-…  of one sandbox: what its list names, then nothing
+//   MATRX-N-…  from INPUT: of the host the name server, and nothing else
+// A chain that says RETURN lets a packet pass: sandboxes' chains are entered by "goto", so that
+// this ends MATRX-A-… as well.
+
+#include "adapters/docker/firewall_rules.hpp"
+#include "model/egress.hpp"
+#include "model/sandbox.hpp"
+
+namespace matrx::docker {
+
+struct AllowlistPlan {
+  std::string installation;
+  Bridge bridge;
+  std::vector<std::string> allowed;  // CIDRs that a list may name although they are private
+};
+
+struct ListedSandbox {
+  SandboxId id;
+  std::string address;  // of its interface
+  EgressList list;
+  std::vector<std::string> learned = {};  // addresses of its domains, the newest last
+};
+
+std::string switch_chain(std::string_view installation);
+std::string sandbox_chain(const SandboxId& id);
+
+// Lines for filter_table().
+std::string allowlist_lines(const AllowlistPlan& plan);
+std::string switch_lines(std::string_view installation,
+                         const std::vector<const ListedSandbox*>& sandboxes);
+std::string sandbox_lines(const ListedSandbox& sandbox);
+std::string removal_lines(
+    const std::vector<std::string>& chains);  // nothing leads to them any more
+
+std::vector<FirewallJump> allowlist_jumps(std::string_view installation);
+
+// From `iptables -S <chain>`: the chains that a switch leads to, what a sandbox's chain lets pass.
+std::vector<std::string> read_targets(std::string_view rules);
+std::vector<std::string> read_destinations(std::string_view rules);
+
+}  // namespace matrx::docker

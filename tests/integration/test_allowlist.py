@@ -1,0 +1,211 @@
+"""Sandboxes that reach what their list names, and nothing else."""
+import pathlib
+import subprocess
+import sys
+
+import pytest
+from name_server import TXT, NameServer
+from orchestrator import Orchestrator, docker, wait_for
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent / "escape"))
+import neighbours  # noqa: E402
+
+pytestmark = pytest.mark.integration
+
+# Prints "open", or the class of what happened.
+CONNECT = """
+import socket, sys
+try:
+    socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=3).close()
+    print("open")
+except OSError as error:
+    print(type(error).__name__, error.errno)
+"""
+# A question of any type, by hand, to the name server that the resolver asks.
+ASK = """
+import socket, struct, sys
+name, kind, server = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+line = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+line.settimeout(5)
+packet = struct.pack(">HHHHHH", 7, 0x100, 1, 0, 0, 1)
+packet += b"".join(bytes([len(part)]) + part.encode() for part in name.split(".")) + b"\\0"
+line.sendto(packet + struct.pack(">HH", kind, 1) + b"\\0\\0\\x29\\x04\\xd0" + b"\\0" * 4 + b"\\0\\4leak", (server, 53))
+answer = line.recv(4096)
+print(answer[3] & 15, struct.unpack(">H", answer[6:8])[0])
+"""
+
+
+class Place:
+    def __init__(self):
+        self.around = neighbours.Neighbours()
+        public = self.around.public
+        self.names = NameServer({"public.example.com": [public], "deep.in.example.org": [public],
+                                 "metadata.example.com": ["169.254.169.254"], "text.example.com": [],
+                                 "private.example.com": [self.around.far["private_range"]],
+                                 "many.example.com": [f"192.0.2.{i}" for i in range(20)] + [public],
+                                 "elsewhere.example.net": [public]})
+        self.one = Orchestrator(MATRX_FIREWALL="required", MATRX_EGRESS_NAMESERVERS=self.names.place).start()
+
+    def close(self):
+        self.one.close()
+        self.names.close()
+        self.around.close()
+
+    def box(self, *allowed):
+        return self.one.create(egress="allowlist", egress_allow=list(allowed))["sandbox_id"]
+
+    def connect(self, box, host, port=neighbours.PORT):
+        done = self.one.run(box, f"python3 - {host} {port}", stdin=CONNECT)
+        return done["stdout"].strip() or done
+
+    def gateway(self):
+        return docker("network", "inspect", "-f", "{{(index .IPAM.Config 0).Gateway}}",
+                      self.one.network + "-allowlist").strip()
+
+
+@pytest.fixture(scope="module")
+def place():
+    one = Place()
+    yield one
+    one.close()
+
+
+def rules(chain=""):
+    return subprocess.run(["iptables", "-S", *([chain] if chain else [])], capture_output=True, text=True,
+                          check=False).stdout
+
+
+def chain_of(box):
+    return "MATRX-E-" + box.replace("-", "")[:20]
+
+
+def test_a_name_on_the_list_is_reached_and_no_other(place):
+    box = place.box("public.example.com", "*.example.org")
+    public = place.around.public
+    assert place.connect(box, public) != "open"
+    assert place.connect(box, "public.example.com") == "open"
+    assert place.connect(box, "PUBLIC.example.com") == "open"
+    assert place.connect(box, "deep.in.example.org") == "open"
+    for name in ("elsewhere.example.net", "example.org", "example.com", "x.public.example.com"):
+        assert place.connect(box, name).startswith("gaierror"), name
+    assert not [name for name, _, _ in place.names.heard if name in ("elsewhere.example.net", "example.org")]
+    # What one sandbox has learned is not another's.
+    assert place.connect(place.box("many.example.org"), public) != "open"
+
+
+def test_a_range_on_the_list_is_reached(place):
+    box = place.box(place.around.public + "/32")
+    assert place.connect(box, place.around.public) == "open"
+    assert place.connect(box, "public.example.com").startswith("gaierror")
+    assert place.connect(box, place.around.far["private_range"]) != "open"
+
+
+def test_a_name_that_leads_inside_is_refused(place):
+    box = place.box("*.example.com")
+    for name in ("metadata.example.com", "private.example.com"):
+        assert place.connect(box, name) != "open", name
+    # Nor does a list open what only the host may open.
+    listed = place.box(place.around.far["private_range"] + "/32")
+    assert place.connect(listed, place.around.far["private_range"]) != "open"
+
+
+def test_what_the_host_allows_has_to_be_on_the_list_as_well(place):
+    private = place.around.far["private_range"]
+    one = Orchestrator(MATRX_FIREWALL="required", MATRX_EGRESS_ALLOW=private + "/32").start()
+    try:
+        named = one.create(egress="allowlist", egress_allow=[private])["sandbox_id"]
+        other = one.create(egress="allowlist", egress_allow=["192.0.2.0/24"])["sandbox_id"]
+        ask = f"python3 - {private} {neighbours.PORT}"
+        assert one.run(named, ask, stdin=CONNECT)["stdout"] == "open\n"
+        assert one.run(other, ask, stdin=CONNECT)["stdout"] != "open\n"
+    finally:
+        one.close()
+
+
+def test_no_data_leaves_in_names(place):
+    box = place.box("*.example.com")
+    gateway = place.gateway()
+
+    def ask(name, kind, server=gateway, box=box):
+        return place.one.run(box, f"python3 - {name} {kind} {server}", stdin=ASK)["stdout"].split()
+
+    assert ask("secret.tunnel.example.net", 1) == ["3", "0"]  # no such name
+    assert ask("secret.tunnel.example.net", TXT) == ["3", "0"]
+    assert ask("public.example.com", 28) == ["0", "0"]  # no IPv6: nobody is asked
+    assert ask("public.example.com", 1) == ["0", "1"]
+    assert ask("text.example.com", TXT) in (["0", "0"], ["3", "0"])
+    heard = [(kind, size) for name, kind, size in place.names.heard if name == "public.example.com"]
+    assert 28 not in [kind for kind, _ in heard]
+    # Of a question that carried more, the question alone was handed on.
+    assert {size for kind, size in heard if kind == 1} == {12 + 20 + 4}
+    # Nor to a name server of its choice.
+    assert ask("public.example.com", 1, place.around.public, place.box("many.example.org")) == []
+
+
+def test_many_addresses_of_one_name(place):
+    box = place.box("many.example.com")
+    found = place.one.run(box, "getent ahostsv4 many.example.com | grep -c STREAM")
+    assert found["stdout"] == "21\n", found
+    assert rules(chain_of(box)).count("-j RETURN") == 21
+
+
+def test_a_restart_keeps_what_was_learned(place):
+    box = place.box("public.example.com")
+    assert place.connect(box, "public.example.com") == "open"
+    before = rules(chain_of(box))
+    place.one.stop()
+    place.one.start()
+    assert rules(chain_of(box)) == before
+    assert place.connect(box, place.around.public) == "open"
+    assert place.connect(box, "public.example.com") == "open"
+
+
+def test_the_walls_go_with_their_sandboxes(place):
+    box = place.box("public.example.com")
+    assert chain_of(box) in rules()
+    place.one.destroy(box)
+    assert chain_of(box) not in rules()
+    # Of one that dies by itself as well.
+    box = place.box("public.example.com")
+    docker("kill", place.one.row(box)["container_id"])
+    wait_for("its chain to go", lambda: chain_of(box) not in rules())
+
+
+def test_what_is_wrong_with_a_list_is_said(place):
+    for fields in ({"egress": "allowlist"}, {"egress_allow": ["example.com"]},
+                   {"egress": "open", "egress_allow": ["example.com"]}, {"egress": "allowlist", "egress_allow": []},
+                   {"egress": "allowlist", "egress_allow": ["http://example.com"]},
+                   {"egress": "allowlist", "egress_allow": ["a.com"] * 65}):
+        answer = place.one.request("POST", "/sandboxes", json={"user_id": "user-1", **fields})
+        assert answer.status_code == 422, (fields, answer.text)
+        assert answer.json()["detail"][0]["loc"] == ["body", "egress_allow"]
+    one = Orchestrator(MATRX_FIREWALL="off").start()
+    try:
+        answer = one.request("POST", "/sandboxes", json={"user_id": "user-1", "egress": "allowlist",
+                                                         "egress_allow": ["example.com"]})
+        assert answer.status_code == 503 and "MATRX_FIREWALL" in answer.text
+    finally:
+        one.close()
+
+
+def test_the_host_is_left_as_it_was(place):
+    one = Orchestrator(MATRX_FIREWALL="required", MATRX_EGRESS_NAMESERVERS=place.names.place).start()
+    mine = one.installation().replace("-", "")[:20]
+    box = one.create(egress="allowlist", egress_allow=["192.0.2.1"])["sandbox_id"]
+    assert {f"MATRX-{kind}-{mine}" for kind in "FIASN"} <= set(rules().split())
+    one.stop()
+    still = one.take_down()
+    assert still.returncode != 0 and "1 sandbox" in still.stderr
+    assert mine in rules()
+    one.start()
+    one.destroy(box)
+    one.stop()
+    for _ in range(2):
+        done = one.take_down()
+        assert done.returncode == 0, done.stderr
+        assert mine not in rules()
+    names = docker("network", "ls", "--format", "{{.Name}}").split()
+    assert one.network not in names and one.network + "-allowlist" not in names
+    one.start()  # and all of it is made again
+    assert one.create()["status"] == "ready"
+    one.close()
