@@ -319,6 +319,11 @@ TEST_F(ApiTest, WithoutAnEngineCreateSaysTryAgainAndLeavesNothing) {
   EXPECT_EQ(get("/sandboxes").body.at("total"), 0);
 }
 
+TEST_F(ApiTest, AContainerThatVanishesBeforeItsStartIsNoSandboxThatIsNotFound) {
+  world_.faults.containers_vanish = true;
+  EXPECT_EQ(post("/sandboxes", R"({"user_id":"u"})").status, 503);
+}
+
 TEST_F(ApiTest, AnAgentThatNeverAnswersFailsTheCreate) {
   world_.faults.agent_never_ready = 1;
   EXPECT_EQ(post("/sandboxes", R"({"user_id":"u"})").status, 504);

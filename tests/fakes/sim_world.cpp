@@ -75,6 +75,7 @@ Task<Result<std::string>> SimRuntime::create(const ContainerSpec& spec) {
 
 Task<Result<void>> SimRuntime::start(const SandboxId& id) {
   return disturbed<void>([this, id]() -> Result<void> {
+    if (world_.faults.containers_vanish) world_.containers.erase(id);
     SimContainer* container = find(id);
     if (container == nullptr) return fail(Code::not_found, "No such container.");
     container->state = ContainerState::running;

@@ -27,6 +27,7 @@ struct SimFaults {
   double agent_is_mute = 0;
   milliseconds delay_max{0};  // of each call
   bool engine_down = false;
+  bool containers_vanish = false;  // somebody removes them before they are started
 };
 
 struct SimContainer {
