@@ -125,10 +125,11 @@ Schema<CreateSandboxRequest> make_create_request(const MessageLimits& limits) {
                   "the host. allowlist: of that only what egress_allow names; no other name is "
                   "resolved. none: no network at all; commands, files and the port proxy work all "
                   "the same. Not kept in the registry."))
-      .field("egress_allow", &R::egress_allow, EgressListRule(),
-             example(json::array{"pypi.org", "*.pythonhosted.org", "192.0.2.0/24"}),
-             says("With egress allowlist: IPv4 ranges, domains, and *.domain for what is below "
-                  "one."));
+      // No example of its own: it would be one of a request without its mode.
+      .field(
+          "egress_allow", &R::egress_allow, EgressListRule(),
+          says("With egress allowlist: IPv4 ranges like 192.0.2.0/24, domains like pypi.org, and "
+               "*.pypi.org for what is below one."));
 }
 
 Schema<ExecRequest> make_exec_request(const MessageLimits& limits) {

@@ -45,9 +45,11 @@ Result<EgressList> parse_egress_list(const std::vector<std::string>& entries) {
     } else if (is_domain(text)) {
       list.domains.push_back(text);
     } else {
+      const std::string named = entry.size() <= kNameCharsMax ? "'" + entry + "'" : "A long entry";
       return fail(Code::invalid,
-                  "An entry of an allowlist is an IPv4 range like 192.0.2.0/24, a domain like "
-                  "pypi.org, or *.pypi.org for what is below it.");
+                  named +
+                      " is neither an IPv4 range like 192.0.2.0/24, nor a domain like pypi.org, "
+                      "nor *.pypi.org for what is below it.");
     }
   }
   return list;

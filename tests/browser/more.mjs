@@ -105,6 +105,26 @@ export function addMore({ one, newWindow, signIn, rowOf, sees }) {
     await one.call("DELETE", `/sandboxes/${box.sandbox_id}?graceful=false`);
   });
 
+  test("what a new sandbox reaches is chosen in the dialog", async () => {
+    const page = await newWindow();
+    await signIn(page);
+    await page.getByRole("button", { name: "New sandbox" }).click();
+    const dialog = page.getByRole("dialog");
+    await dialog.getByLabel("User").fill("walls");
+    await dialog.getByLabel("Network").selectOption("Only what is listed");
+    await dialog.getByLabel("It reaches").fill("pypi.org http://example.com");
+    await dialog.getByRole("button", { name: "Create sandbox" }).click();
+    await dialog.getByRole("alert").getByText("'http://example.com' is neither").waitFor();
+    await dialog.getByLabel("Network").selectOption("None");
+    await dialog.getByRole("button", { name: "Create sandbox" }).click();
+    await page.waitForURL(/sandboxes\/sbx-/);
+    const id = /sbx-[0-9a-f]+/.exec(page.url())[0];
+    const { stdout } = await one.call("POST", `/sandboxes/${id}/exec`, { command: "ls /sys/class/net" });
+    assert.equal(stdout, "lo\n");
+    await page.context().close();
+    await one.call("DELETE", `/sandboxes/${id}?graceful=false`);
+  });
+
   test("several sandboxes get an hour more, and are destroyed, at once", async () => {
     const names = ["many-one", "many-two", "many-three"];
     const boxes = [];

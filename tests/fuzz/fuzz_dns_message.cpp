@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <string>
+#include <vector>
 
 #include "adapters/docker/dns_message.hpp"
 
@@ -37,6 +38,19 @@ void check_reply(std::string_view packet, const DnsQuestion& question) {
   require(read_dns_answer(with_dns_id(reply, other_id), question, other_id).has_value());
 }
 
+void check_what_is_handed_on(std::string_view packet, const DnsQuestion& question) {
+  for (const std::size_t bytes_max : {kDnsPlainBytesMax, kDnsMessageBytesMax}) {
+    const std::string alone = write_dns_query(packet, question, bytes_max);
+    const auto again = read_dns_question(alone);
+    require(again && again->name == question.name && again->type == question.type);
+    require(alone.size() <= question.end + 11);
+  }
+  const std::string reply = write_dns_addresses(packet, question, {"192.0.2.1"}, 60);
+  require(reply.size() <= kDnsPlainBytesMax);
+  const auto answer = read_dns_answer(reply, question, question.id);
+  require(answer && answer->addresses == std::vector<std::string>{"192.0.2.1"});
+}
+
 void check_answer(const DnsAnswer& answer) {
   require(answer.code <= DnsCode::refused);
   require(answer.addresses.size() <= kDnsAddressesMax);
@@ -55,6 +69,7 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
   if (const auto question = read_dns_question(packet)) {
     check_question(packet, *question);
     check_reply(packet, *question);
+    check_what_is_handed_on(packet, *question);
     require(!read_dns_answer(packet, *question, question->id));
   }
   // The same bytes as an answer: what they repeat is taken for what was asked.

@@ -34,8 +34,11 @@ class NameServer:
             found = self.addresses.get(name.lower())
             records = b"".join(b"\xc0\x0c" + struct.pack(">HHIH", A, 1, 60, 4) + socket.inet_aton(address)
                                for address in found or [] if kind == A)
-            count = len(found or []) if kind == A else 0
-            header = packet[:2] + struct.pack(">HHHHH", 0x8180 if found else 0x8183, 1, count, 0, 0)
+            room = 1232 if packet[10:12] != b"\0\0" else 512  # who says nothing (EDNS) takes 512
+            flags = 0x8180 if found else 0x8183
+            if 12 + end - 8 + len(records) > room:  # truncated, as some servers do it: to nothing
+                flags, records = flags | 0x200, b""
+            header = packet[:2] + struct.pack(">HHHHH", flags, 1, len(records) // 16, 0, 0)
             self.line.sendto(header + packet[12:end + 4] + records, asker)
 
     def close(self):

@@ -1,11 +1,13 @@
 """Sandboxes that reach what their list names, and nothing else."""
 import pathlib
+import socket
 import subprocess
 import sys
 
 import pytest
 from name_server import TXT, NameServer
 from orchestrator import Orchestrator, docker, wait_for
+from streams import Reader
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent / "escape"))
 import neighbours  # noqa: E402
@@ -43,6 +45,7 @@ class Place:
                                  "metadata.example.com": ["169.254.169.254"], "text.example.com": [],
                                  "private.example.com": [self.around.far["private_range"]],
                                  "many.example.com": [f"192.0.2.{i}" for i in range(20)] + [public],
+                                 "crowd.example.com": [f"192.0.2.{i}" for i in range(60)],
                                  "elsewhere.example.net": [public]})
         self.one = Orchestrator(MATRX_FIREWALL="required", MATRX_EGRESS_NAMESERVERS=self.names.place).start()
 
@@ -56,7 +59,11 @@ class Place:
 
     def connect(self, box, host, port=neighbours.PORT):
         done = self.one.run(box, f"python3 - {host} {port}", stdin=CONNECT)
-        return done["stdout"].strip() or done
+        assert done["exit_code"] == 0 and done["stdout"].strip(), done
+        return done["stdout"].strip()
+
+    def bridge(self):
+        return "br-" + docker("network", "inspect", "-f", "{{.Id}}", self.one.network + "-allowlist")[:12]
 
     def gateway(self):
         return docker("network", "inspect", "-f", "{{(index .IPAM.Config 0).Gateway}}",
@@ -102,6 +109,7 @@ def test_a_range_on_the_list_is_reached(place):
 
 def test_a_name_that_leads_inside_is_refused(place):
     box = place.box("*.example.com")
+    place.around.lead_metadata(place.bridge())  # it is there to be reached
     for name in ("metadata.example.com", "private.example.com"):
         assert place.connect(box, name) != "open", name
     # Nor does a list open what only the host may open.
@@ -111,8 +119,13 @@ def test_a_name_that_leads_inside_is_refused(place):
 
 def test_what_the_host_allows_has_to_be_on_the_list_as_well(place):
     private = place.around.far["private_range"]
-    one = Orchestrator(MATRX_FIREWALL="required", MATRX_EGRESS_ALLOW=private + "/32").start()
+    one = Orchestrator(MATRX_FIREWALL="required", MATRX_EGRESS_ALLOW=private + "/32",
+                       MATRX_EGRESS_NAMESERVERS=place.names.place).start()
     try:
+        # A name that leads there is not the list's word for it.
+        led = one.create(egress="allowlist", egress_allow=["*.example.com"])["sandbox_id"]
+        found = one.run(led, f"python3 - private.example.com {neighbours.PORT}", stdin=CONNECT)["stdout"]
+        assert found and found != "open\n"
         named = one.create(egress="allowlist", egress_allow=[private])["sandbox_id"]
         other = one.create(egress="allowlist", egress_allow=["192.0.2.0/24"])["sandbox_id"]
         ask = f"python3 - {private} {neighbours.PORT}"
@@ -136,8 +149,9 @@ def test_no_data_leaves_in_names(place):
     assert ask("text.example.com", TXT) in (["0", "0"], ["3", "0"])
     heard = [(kind, size) for name, kind, size in place.names.heard if name == "public.example.com"]
     assert 28 not in [kind for kind, _ in heard]
-    # Of a question that carried more, the question alone was handed on.
-    assert {size for kind, size in heard if kind == 1} == {12 + 20 + 4}
+    # Of a question that carried more, the question alone was handed on, and how much we take.
+    assert {size for kind, size in heard if kind == 1} == {12 + 20 + 4 + 11}
+    assert {size for name, kind, size in place.names.heard if name == "text.example.com"} == {12 + 18 + 4}
     # Nor to a name server of its choice.
     assert ask("public.example.com", 1, place.around.public, place.box("many.example.org")) == []
 
@@ -147,6 +161,92 @@ def test_many_addresses_of_one_name(place):
     found = place.one.run(box, "getent ahostsv4 many.example.com | grep -c STREAM")
     assert found["stdout"] == "21\n", found
     assert rules(chain_of(box)).count("-j RETURN") == 21
+    # More than fit into a plain answer: as many as do, and no more is opened.
+    box = place.box("crowd.example.com")
+    found = place.one.run(box, "getent ahostsv4 crowd.example.com | grep -c STREAM")
+    assert 20 < int(found["stdout"]) < 60, found
+    assert rules(chain_of(box)).count("-j RETURN") == int(found["stdout"])
+
+
+# Packets from one port of its own to an echo, one for each line that it reads.
+FLOW = """
+import socket, sys
+line = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+line.bind(("", 40000))
+line.settimeout(2)
+line.connect((sys.argv[1], 53))
+for word in sys.stdin:
+    try:
+        line.send(word.encode())
+        print("echo", line.recv(100).decode().strip(), flush=True)
+    except OSError as error:
+        print(type(error).__name__, flush=True)
+"""
+
+
+def test_a_flow_ends_with_what_allowed_it(place):
+    """An address that is used again has the connections of who had it before, as far as the kernel knows."""
+    box = place.box(place.around.public)
+    assert place.one.request("PUT", f"/sandboxes/{box}/files?path=/tmp/flow.py", content=FLOW).status_code < 300
+    at = f"/sandboxes/{box}/processes"
+    job = place.one.request("POST", at, json={
+        "command": f"python3 /tmp/flow.py {place.around.public}", "stdin": True}).json()
+    reader = Reader(place.one, box, job["process_id"])
+
+    def say(word):
+        place.one.request("POST", f"{at}/{job['process_id']}/stdin", json={"data": word + "\n"})
+
+    say("first")
+    reader.read(enough=11)
+    assert reader.bytes() == b"echo first\n"
+    subprocess.run(["iptables", "--wait", "5", "-D", chain_of(box), "-d", place.around.public, "-j", "RETURN"],
+                   check=True)
+    say("second")
+    reader.read(enough=12)
+    assert b"second" not in reader.bytes()
+
+
+def test_a_network_that_is_made_anew_has_its_walls(place):
+    one = Orchestrator(MATRX_FIREWALL="required").start()
+    network = one.network + "-allowlist"
+    try:
+        first = one.create(egress="allowlist", egress_allow=["192.0.2.1"])["sandbox_id"]
+        one.destroy(first)
+        docker("network", "rm", network)
+        box = one.create(egress="allowlist", egress_allow=[place.around.public])["sandbox_id"]
+        bridge = "br-" + docker("network", "inspect", "-f", "{{.Id}}", network)[:12]
+        assert f"-i {bridge} -j MATRX-A-" in rules("DOCKER-USER")
+        ask = "python3 - {} " + str(neighbours.PORT)
+        assert one.run(box, ask.format(place.around.public), stdin=CONNECT)["stdout"] == "open\n"
+        assert one.run(box, ask.format(place.around.far["private_range"]), stdin=CONNECT)["stdout"] != "open\n"
+        one.destroy(box)
+        docker("network", "rm", network)
+        docker("network", "create", network)  # somebody else's, whose rules are not ours to make
+        answer = one.request("POST", "/sandboxes", json={"user_id": "user-1", "egress": "allowlist",
+                                                         "egress_allow": ["192.0.2.1"]})
+        assert answer.status_code == 503 and "another installation" in answer.text
+    finally:
+        docker("network", "rm", network)
+        one.close()
+
+
+def test_a_name_server_that_cannot_listen_is_said(place):
+    one = Orchestrator(MATRX_FIREWALL="required").start()
+    try:
+        box = one.create(egress="allowlist", egress_allow=["192.0.2.1"])["sandbox_id"]
+        one.stop()
+        gateway = docker("network", "inspect", "-f", "{{(index .IPAM.Config 0).Gateway}}", one.network + "-allowlist")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+            taken.bind((gateway, 53))
+            one.start()
+            answer = one.request("POST", "/sandboxes", json={"user_id": "user-2", "egress": "allowlist",
+                                                             "egress_allow": ["192.0.2.1"]})
+            assert answer.status_code == 503 and f"cannot listen on {gateway} port 53" in answer.text
+        # Freed, it is had within moments.
+        assert one.create(egress="allowlist", egress_allow=["192.0.2.1"])["status"] == "ready"
+        assert one.row(box)["status"] == "ready"
+    finally:
+        one.close()
 
 
 def test_a_restart_keeps_what_was_learned(place):

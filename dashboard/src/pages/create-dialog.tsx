@@ -32,6 +32,7 @@ const numberOf = (form: FormData, name: string) => {
 function CreateForm({ session, user, onClose, onMade }: Props) {
   const [problem, setProblem] = useState<string>();
   const [since, setSince] = useState<number>();
+  const [egress, setEgress] = useState<NonNullable<CreateRequest["egress"]>>("open");
   const lifetimes = useMemo(() => {
     const all = new Set([...LIFETIMES.filter((s) => s <= session.ttl_seconds_max), session.ttl_seconds_default]);
     return [...all].sort((a, b) => a - b);
@@ -51,6 +52,8 @@ function CreateForm({ session, user, onClose, onMade }: Props) {
     if (cpu !== undefined || memory !== undefined) {
       body.resources = { ...(cpu !== undefined && { cpu }), ...(memory !== undefined && { memory_mb: memory }) };
     }
+    if (egress !== "open") body.egress = egress;
+    if (egress === "allowlist") body.egress_allow = text("allow").split(/[\s,]+/).filter(Boolean);
     setProblem(undefined);
     setSince(Date.now());
     try {
@@ -139,6 +142,35 @@ function CreateForm({ session, user, onClose, onMade }: Props) {
           />
         </div>
       </div>
+      <div className="field">
+        <label htmlFor="new-egress">Network</label>
+        <select
+          id="new-egress"
+          className="select"
+          value={egress}
+          onChange={(event) => setEgress(event.target.value as typeof egress)}
+        >
+          <option value="open">The internet</option>
+          <option value="allowlist">Only what is listed</option>
+          <option value="none">None</option>
+        </select>
+        {egress !== "allowlist" && <span className="hint">Private networks and other sandboxes are closed to it</span>}
+      </div>
+      {egress === "allowlist" && (
+        <div className="field">
+          <label htmlFor="new-allow">It reaches</label>
+          <textarea
+            id="new-allow"
+            name="allow"
+            className="textarea"
+            required
+            spellCheck={false}
+            placeholder="pypi.org  *.pythonhosted.org  192.0.2.0/24"
+            style={{ minHeight: "4rem" }}
+          />
+          <span className="hint">Domains, *.domain for what is below one, and IPv4 ranges</span>
+        </div>
+      )}
       <div className="field">
         <label htmlFor="new-env">Environment</label>
         <textarea

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <optional>
 #include <utility>
 
@@ -14,6 +15,9 @@ namespace {
 // id, flags, and the counts of questions, answers, authorities, additional records
 constexpr std::size_t kHeaderBytes = 12;
 constexpr std::size_t kFlagsAt = 2, kQuestionsAt = 4, kAnswersAt = 6, kAuthoritiesAt = 8;
+constexpr std::size_t kAdditionalAt = 10;
+constexpr unsigned kPointerToQuestion = 0xC00C;  // RFC 1035 §4.1.4: the name at offset 12
+constexpr std::size_t kAddressRecordBytes = 16;  // with its name as a pointer
 constexpr unsigned kResponseFlag = 0x8000, kTruncatedFlag = 0x0200;
 constexpr unsigned kRecursionDesiredFlag = 0x0100, kRecursionAvailableFlag = 0x0080;
 constexpr unsigned kOperationMask = 0x7800, kCodeMask = 0x000F;
@@ -212,13 +216,50 @@ std::string write_dns_reply(std::string_view query, const DnsQuestion& question,
   return reply;
 }
 
-std::string write_dns_query(std::string_view query, const DnsQuestion& question) {
+std::string write_dns_query(std::string_view query, const DnsQuestion& question,
+                            std::size_t bytes_max) {
   std::string alone(kHeaderBytes, '\0');
   put_word(alone, 0, question.id);
   put_word(alone, kFlagsAt, kRecursionDesiredFlag);
   put_word(alone, kQuestionsAt, 1);
   alone += query.substr(kHeaderBytes, question.end - kHeaderBytes);
+  if (bytes_max <= kDnsPlainBytesMax) return alone;
+  // RFC 6891 §6.1.2: the root's name, the type OPT, the size; no flags and no options.
+  constexpr unsigned kTypeOpt = 41;
+  put_word(alone, kAdditionalAt, 1);
+  const std::size_t at = alone.size() + 1;
+  alone.append(11, '\0');
+  put_word(alone, at, kTypeOpt);
+  put_word(alone, at + 2, static_cast<unsigned>(bytes_max));
   return alone;
+}
+
+std::size_t dns_addresses_that_fit(const DnsQuestion& question) {
+  return (kDnsPlainBytesMax - question.end) / kAddressRecordBytes;
+}
+
+std::string write_dns_addresses(std::string_view query, const DnsQuestion& question,
+                                const std::vector<std::string>& addresses, std::uint32_t ttl) {
+  std::string reply = write_dns_reply(query, question, DnsCode::no_error);
+  const std::size_t count = std::min(addresses.size(), dns_addresses_that_fit(question));
+  put_word(reply, kAnswersAt, static_cast<unsigned>(count));
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::size_t at = reply.size();
+    reply.append(kAddressRecordBytes, '\0');
+    put_word(reply, at, kPointerToQuestion);
+    put_word(reply, at + 2, kDnsTypeA);
+    put_word(reply, at + 4, 1);  // class IN
+    put_word(reply, at + 6, ttl >> 16U);
+    put_word(reply, at + 8, ttl & 0xFFFFU);
+    put_word(reply, at + 10, 4);
+    std::size_t to = at + 12;
+    for (const std::string_view part : split(addresses[i], '.')) {
+      unsigned number = 0;
+      std::from_chars(part.data(), part.data() + part.size(), number);
+      if (to < reply.size()) reply[to++] = static_cast<char>(number);
+    }
+  }
+  return reply;
 }
 
 std::string with_dns_id(std::string_view packet, std::uint16_t id) {

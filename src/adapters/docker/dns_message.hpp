@@ -13,6 +13,7 @@
 namespace matrx::docker {
 
 inline constexpr std::size_t kDnsMessageBytesMax = 4096;  // what resolvers take over UDP at most
+inline constexpr std::size_t kDnsPlainBytesMax = 512;     // without EDNS (RFC 1035 §4.2.1)
 inline constexpr std::size_t kDnsRecordsMax = 128;   // of an answer; a long chain has some dozens
 inline constexpr std::size_t kDnsAddressesMax = 32;  // of one name; clients try the first few
 
@@ -48,8 +49,17 @@ Result<DnsQuestion> read_dns_question(std::string_view packet);
 // repeated as they came, since some clients compare the case of letters.
 std::string write_dns_reply(std::string_view query, const DnsQuestion& question, DnsCode code);
 
-// The question alone, to ask somebody else: what else a query carries leads out as well.
-std::string write_dns_query(std::string_view query, const DnsQuestion& question);
+// The question alone, to ask somebody else: what else a query carries leads out as well. bytes_max:
+// how long an answer may be; over kDnsPlainBytesMax it is said with EDNS.
+std::string write_dns_query(std::string_view query, const DnsQuestion& question,
+                            std::size_t bytes_max);
+
+// An answer with these addresses (IPv4) of the asked name itself, as many as fit into
+// kDnsPlainBytesMax. ttl: seconds.
+std::string write_dns_addresses(std::string_view query, const DnsQuestion& question,
+                                const std::vector<std::string>& addresses, std::uint32_t ttl);
+// How many that are.
+std::size_t dns_addresses_that_fit(const DnsQuestion& question);
 
 // The same message under another id.
 std::string with_dns_id(std::string_view packet, std::uint16_t id);

@@ -353,12 +353,38 @@ TEST(DnsMessage, AQueryIsHandedOnWithoutWhatElseItCarries) {
                                         7);
   const auto question = read_dns_question(query);
   ASSERT_TRUE(question);
-  const std::string alone = write_dns_query(query, *question);
+  const std::string alone = write_dns_query(query, *question, kDnsPlainBytesMax);
   EXPECT_EQ(alone.size(), 26U);
   const auto again = read_dns_question(alone);
   ASSERT_TRUE(again);
   EXPECT_EQ(again->name, "pypi.org");
   EXPECT_TRUE(again->wants_recursion);
+}
+
+TEST(DnsMessage, AQueryMayTakeLongerAnswers) {
+  const std::string query =
+      std::string("\0\7\1\0\0\1\0\0\0\0\0\0", 12) + std::string("\1a\3org\0\0\1\0\1", 11);
+  const auto question = read_dns_question(query).value();
+  const std::string longer = write_dns_query(query, question, 1232);
+  EXPECT_EQ(longer.size(), query.size() + 11);
+  EXPECT_EQ(longer.substr(10, 2), std::string("\0\1", 2));
+  EXPECT_EQ(longer.substr(query.size()), std::string("\0\0\x29\4\xd0\0\0\0\0\0\0", 11));
+  EXPECT_TRUE(read_dns_question(longer));
+}
+
+TEST(DnsMessage, AddressesAreWrittenAsManyAsFit) {
+  const std::string query =
+      std::string("\0\7\1\0\0\1\0\0\0\0\0\0", 12) + std::string("\1A\3org\0\0\1\0\1", 11);
+  const auto question = read_dns_question(query).value();
+  std::vector<std::string> addresses;
+  for (int i = 0; i < 40; ++i) addresses.push_back("192.0.2." + std::to_string(i));
+  const std::string reply = write_dns_addresses(query, question, addresses, 60);
+  EXPECT_LE(reply.size(), kDnsPlainBytesMax);
+  const auto answer = read_dns_answer(reply, question, 7).value();
+  addresses.resize(dns_addresses_that_fit(question));
+  EXPECT_EQ(answer.addresses, addresses);
+  EXPECT_EQ(answer.code, DnsCode::no_error);
+  EXPECT_FALSE(answer.is_truncated);
 }
 
 }  // namespace

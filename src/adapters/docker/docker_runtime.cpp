@@ -168,7 +168,14 @@ Task<Result<void>> DockerRuntime::ensure_network(std::string name) {
   co_return std::unexpected(std::move(error));
 }
 
-// Network, rules and name server of sandboxes with an allowlist: made when the first one comes.
+// Network and rules of sandboxes with an allowlist: made when the first one comes, and again where
+// the network is another one than the rules hang on.
+Task<Result<void>> DockerRuntime::ensure_allowlist() {
+  const auto bridge = co_await find_bridge(docker::allowlist_network(settings_));
+  if (bridge && gate_.is_open_for(*bridge)) co_return Result<void>();
+  co_return co_await open_allowlist();
+}
+
 Task<Result<void>> DockerRuntime::open_allowlist() {
   if (settings_.firewall == FirewallMode::off) {
     co_return fail(Code::unavailable,
@@ -176,26 +183,33 @@ Task<Result<void>> DockerRuntime::open_allowlist() {
   }
   const std::string network = docker::allowlist_network(settings_);
   CO_CHECK(co_await ensure_network(network));
-  CO_TRY(bridge, co_await find_bridge(network));
+  CO_TRY(found, co_await call(Method::get, "/networks/" + network));
+  if (!succeeded(found)) co_return std::unexpected(to_error(found, "show the network"));
+  if (docker::read_network_owner(found.body) != settings_.installation) {
+    co_return fail(Code::unavailable,
+                   "The network " + network +
+                       " belongs to another installation on this host, whose rules guard it: name "
+                       "another one in MATRX_DOCKER_NETWORK.");
+  }
+  CO_TRY(bridge, docker::read_bridge(found.body));
   docker::AllowlistPlan plan{.installation = settings_.installation,
                              .bridge = std::move(bridge),
                              .allowed = settings_.egress_allowed};
-  CO_CHECK(co_await gate_.open(std::move(plan), [this] { return listed(); }));
-  allowlist_is_open_ = true;
-  co_return Result<void>();
+  co_return co_await gate_.open(std::move(plan), [this] { return listed(); });
 }
 
 // Where there have been such sandboxes: after a restart of ours, or of the engine.
 Task<void> DockerRuntime::reopen_allowlist() {
+  is_reopening_due_ = false;
   if (settings_.firewall == FirewallMode::off) co_return;
-  const auto network =
+  const auto found =
       co_await call(Method::get, "/networks/" + docker::allowlist_network(settings_));
-  if (!network || network->status == 404) co_return;
+  if (found && found->status == 404) co_return;
   const auto opened = co_await open_allowlist();
-  if (!opened) {
-    log::warning("sandboxes with an allowlist reach nothing new",
-                 {{"error", opened.error().message}, {"internal", opened.error().internal}});
-  }
+  if (opened) co_return;
+  is_reopening_due_ = true;  // with the next look at the containers
+  log::warning("sandboxes with an allowlist reach nothing new",
+               {{"error", opened.error().message}, {"internal", opened.error().internal}});
 }
 
 Task<Result<std::vector<docker::ListedSandbox>>> DockerRuntime::listed() {
@@ -247,7 +261,7 @@ Task<Result<void>> DockerRuntime::remove_network(std::string name) {
 Task<Result<std::string>> DockerRuntime::create(const ContainerSpec& spec) {
   const bool is_listed = spec.egress == Egress::allowlist;
   if (is_listed) {
-    if (!allowlist_is_open_) CO_CHECK(co_await open_allowlist());
+    CO_CHECK(co_await ensure_allowlist());
     CO_CHECK(co_await gate_.wait_for_name_server());
     listed_.insert(spec.id.text());
   }
@@ -292,13 +306,12 @@ Task<Result<std::string>> DockerRuntime::create(const ContainerSpec& spec) {
 
 Task<Result<void>> DockerRuntime::start(const SandboxId& id) {
   const std::string target = "/containers/" + docker::container_name(id) + "/start";
+  const bool is_listed = listed_.contains(id.text());
+  if (is_listed) CO_CHECK(co_await ensure_allowlist());
   CO_TRY(response, co_await call(Method::post, target, {}, kDockerCreateDeadline));
   Error error = to_error(response, "start the container");
   // The engine looks for the network only now. Somebody has removed it, or it could not be made.
-  const bool is_listed = listed_.contains(id.text());
-  if (response.status == 404 && error.internal.contains("network") && is_listed) {
-    allowlist_is_open_ = false;  // the next create makes it anew, perhaps with other addresses
-  } else if (response.status == 404 && error.internal.contains("network")) {
+  if (response.status == 404 && error.internal.contains("network") && !is_listed) {
     CO_CHECK(co_await ensure_guarded_network());
     CO_TRY(again, co_await call(Method::post, target, {}, kDockerCreateDeadline));
     response = std::move(again);
@@ -351,7 +364,8 @@ Task<Result<std::string>> DockerRuntime::logs(const SandboxId& id, int lines,
 
 Task<Result<void>> DockerRuntime::remove(const SandboxId& id) {
   const std::string container = "/containers/" + docker::container_name(id);
-  if (listed_.contains(id.text())) co_await gate_.forget(id);
+  const bool is_listed = listed_.contains(id.text()) || gate_.knows(id);
+  if (is_listed) co_await gate_.forget(id);
   CO_TRY(response,
          co_await call(Method::del, container + "?force=1&v=1", {}, kDockerCreateDeadline));
   // 404: gone. 409: its removal is under way; wait until the engine says it is over.
@@ -364,7 +378,8 @@ Task<Result<void>> DockerRuntime::remove(const SandboxId& id) {
     co_return std::unexpected(to_error(response, "remove the container"));
   }
   // Once more: who looked at the engine meanwhile has let it out again.
-  if (listed_.erase(id.text()) > 0) co_await gate_.forget(id);
+  if (is_listed) co_await gate_.forget(id);
+  listed_.erase(id.text());
   // What a sandbox left there may be large; links in it are removed, not followed.
   auto clear = [folder = settings_.sandboxes_dir / id.text()] { return remove_tree(folder); };
   const std::error_code ec = co_await offload(files_, std::move(clear));
@@ -382,6 +397,7 @@ Task<Result<std::optional<Container>>> DockerRuntime::inspect(const SandboxId& i
 }
 
 Task<Result<std::vector<Container>>> DockerRuntime::list() {
+  if (is_reopening_due_) co_await reopen_allowlist();
   CO_TRY(response, co_await call(Method::get, "/containers/json?all=1&filters=" +
                                                   docker::label_filter(settings_.installation)));
   if (!succeeded(response)) co_return std::unexpected(to_error(response, "list the containers"));
@@ -392,7 +408,7 @@ Task<Result<void>> DockerRuntime::watch(std::function<void()> connected,
                                         std::function<void(ContainerEvent)> on_event) {
   // An engine that has started anew has rebuilt its own rules. Of the first time prepare() tells.
   if (firewall_is_up_) (void)co_await ensure_firewall_or_warn();
-  if (allowlist_is_open_) co_await reopen_allowlist();
+  if (!gate_.gateway().empty()) co_await reopen_allowlist();
   http::ClientRequest request{.method = Method::get,
                               .target = std::string(kApi) + "/events?filters=" +
                                         docker::event_filter(settings_.installation),

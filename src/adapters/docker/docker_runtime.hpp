@@ -73,6 +73,7 @@ class DockerRuntime : public Runtime {
   Task<Result<docker::Bridge>> find_bridge(std::string network);
   Task<Result<void>> ensure_firewall();
   Task<Result<void>> ensure_firewall_or_warn();
+  Task<Result<void>> ensure_allowlist();
   Task<Result<void>> open_allowlist();
   Task<void> reopen_allowlist();
   Task<Result<void>> let_out(const SandboxId& id);
@@ -82,7 +83,7 @@ class DockerRuntime : public Runtime {
   DockerSettings settings_;
   http::Client client_;
   bool firewall_is_up_ = false;
-  bool allowlist_is_open_ = false;
+  bool is_reopening_due_ = false;              // of the allowlist
   std::set<std::string, std::less<>> listed_;  // sandboxes with an allowlist
   docker::EgressGate gate_;
   asio::thread_pool files_{1};

@@ -5,6 +5,7 @@
 #include "adapters/docker/firewall.hpp"
 #include "adapters/docker/limits.hpp"
 #include "async/offload.hpp"
+#include "base/ipv4.hpp"
 #include "base/log.hpp"
 
 namespace matrx::docker {
@@ -22,6 +23,7 @@ Task<Result<void>> EgressGate::open(AllowlistPlan plan, Sandboxes running) {
   };
   Outcome outcome = co_await offload(worker_, std::move(put_up));
   if (!outcome.result) co_return outcome.result;
+  if (gateway() != plan.bridge.gateway) name_server_problem_ = "it has not begun";
   plan_ = std::move(plan);
   by_address_.clear();
   for (ListedSandbox& sandbox : outcome.sandboxes) {
@@ -31,32 +33,40 @@ Task<Result<void>> EgressGate::open(AllowlistPlan plan, Sandboxes running) {
   co_return Result<void>();
 }
 
+bool EgressGate::is_open_for(const Bridge& bridge) const {
+  return plan_ && plan_->bridge.interface == bridge.interface &&
+         plan_->bridge.gateway == bridge.gateway;
+}
+
 Task<Result<void>> EgressGate::let_out(ListedSandbox sandbox) {
   const auto turn = co_await turn_.take();
-  if (!plan_) co_return fail(Code::internal, "The gate is not open.");
-  const auto place = by_address_.find(sandbox.address);
-  std::vector<std::string> left_over;
-  if (place != by_address_.end() && place->second.id != sandbox.id) {
-    left_over.push_back(sandbox_chain(place->second.id));
+  ByAddress then = by_address_;
+  const auto before = then.find(sandbox.address);
+  if (before != then.end()) {
+    // The same one once more: started again.
+    if (before->second.id == sandbox.id) sandbox.learned = before->second.learned;
+    if (before->second.id != sandbox.id) left_over_.insert(sandbox_chain(before->second.id));
   }
+  left_over_.erase(sandbox_chain(sandbox.id));
   std::string lines = sandbox_lines(sandbox);
-  by_address_.insert_or_assign(sandbox.address, std::move(sandbox));
-  lines += switch_lines(plan_->installation, all()) + removal_lines(left_over);
-  co_return co_await change(std::move(lines));
+  then.insert_or_assign(sandbox.address, std::move(sandbox));
+  CO_CHECK(co_await change(std::move(lines), then));
+  by_address_ = std::move(then);
+  co_return Result<void>();
 }
 
 Task<void> EgressGate::forget(SandboxId id) {
   const auto turn = co_await turn_.take();
-  const auto place =
-      std::ranges::find_if(by_address_, [&id](const auto& entry) { return entry.second.id == id; });
-  if (!plan_ || place == by_address_.end()) co_return;
+  const auto place = place_of(id);
+  if (place == by_address_.end()) co_return;
   by_address_.erase(place);
-  auto lines = switch_lines(plan_->installation, all()) + removal_lines({sandbox_chain(id)});
-  const auto removed = co_await change(std::move(lines));
+  left_over_.insert(sandbox_chain(id));
+  const auto removed = co_await change("", by_address_);
   if (!removed) {
-    // Its address leads nowhere once its container is gone, and the next open() removes the chain.
-    log::warning("rules of a sandbox left behind",
-                 {{"sandbox_id", id.text()}, {"error", removed.error().message}});
+    log::warning("rules of a sandbox left behind for now",
+                 {{"sandbox_id", id.text()},
+                  {"error", removed.error().message},
+                  {"internal", removed.error().internal}});
   }
 }
 
@@ -67,22 +77,27 @@ const ListedSandbox* EgressGate::find(std::string_view address) const {
 
 Task<Result<void>> EgressGate::learn(SandboxId id, std::vector<std::string> addresses) {
   const auto turn = co_await turn_.take();
-  const auto place =
-      std::ranges::find_if(by_address_, [&id](const auto& entry) { return entry.second.id == id; });
+  const auto place = place_of(id);
   if (place == by_address_.end()) co_return fail(Code::not_found, "The sandbox is gone.");
-  ListedSandbox wiser = place->second;
-  std::erase_if(addresses, [&wiser](const std::string& address) {
-    return std::ranges::find(wiser.learned, address) != wiser.learned.end();
+  std::erase_if(addresses, [](const std::string& address) {
+    return std::ranges::any_of(private_ranges(), [&address](const std::string& range) {
+      return range_contains(range, address);
+    });
   });
-  if (addresses.empty()) co_return Result<void>();
-  std::ranges::move(addresses, std::back_inserter(wiser.learned));
+  ByAddress then = by_address_;
+  ListedSandbox& wiser = then.at(place->first);
+  const std::size_t before = wiser.learned.size();
+  for (std::string& address : addresses) {
+    std::erase(wiser.learned, address);  // it becomes the newest
+    wiser.learned.push_back(std::move(address));
+  }
+  const bool is_new = wiser.learned.size() > before;
   if (wiser.learned.size() > kLearnedMax) {
     const auto too_many = static_cast<std::ptrdiff_t>(wiser.learned.size() - kLearnedMax);
     wiser.learned.erase(wiser.learned.begin(), wiser.learned.begin() + too_many);
   }
-  CO_CHECK(co_await change(sandbox_lines(wiser)));
-  const auto now = by_address_.find(wiser.address);  // nobody changes it but with our turn
-  if (now != by_address_.end()) now->second = std::move(wiser);
+  if (is_new) CO_CHECK(co_await change(sandbox_lines(wiser), then));
+  by_address_ = std::move(then);
   co_return Result<void>();
 }
 
@@ -104,18 +119,24 @@ Task<Result<void>> EgressGate::wait_for_name_server() {
   co_return Result<void>();
 }
 
-std::vector<const ListedSandbox*> EgressGate::all() const {
-  std::vector<const ListedSandbox*> sandboxes;
-  sandboxes.reserve(by_address_.size());
-  for (const auto& [address, sandbox] : by_address_) sandboxes.push_back(&sandbox);
-  return sandboxes;
+EgressGate::ByAddress::const_iterator EgressGate::place_of(const SandboxId& id) const {
+  return std::ranges::find_if(by_address_,
+                              [&id](const auto& entry) { return entry.second.id == id; });
 }
 
-Task<Result<void>> EgressGate::change(std::string lines) {
+Task<Result<void>> EgressGate::change(std::string lines, const ByAddress& sandboxes) {
+  if (!plan_) co_return fail(Code::internal, "The gate is not open.");
+  std::vector<const ListedSandbox*> listed;
+  listed.reserve(sandboxes.size());
+  for (const auto& [address, sandbox] : sandboxes) listed.push_back(&sandbox);
+  const std::vector<std::string> left_over(left_over_.begin(), left_over_.end());
+  lines += switch_lines(plan_->installation, listed) + removal_lines(left_over);
   auto work = [lines = std::move(lines), folder = folder_] {
     return change_firewall(lines, folder);
   };
-  co_return co_await offload(worker_, std::move(work));
+  auto changed = co_await offload(worker_, std::move(work));
+  if (changed) left_over_.clear();
+  co_return changed;
 }
 
 }  // namespace matrx::docker

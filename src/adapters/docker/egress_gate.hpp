@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 
 #include "adapters/docker/egress_rules.hpp"
 #include "async/notice.hpp"
@@ -25,14 +26,19 @@ class EgressGate {
   using Sandboxes = std::function<Task<Result<std::vector<ListedSandbox>>>()>;
   Task<Result<void>> open(AllowlistPlan plan, Sandboxes running);
 
+  // The rules hang on an interface: a network that is made anew needs them anew.
+  bool is_open_for(const Bridge& bridge) const;
+
   // Its packets pass from now on. One that had this address before is forgotten.
   Task<Result<void>> let_out(ListedSandbox sandbox);
+  bool knows(const SandboxId& id) const { return place_of(id) != by_address_.end(); }
   Task<void> forget(SandboxId id);
 
   // Whose address that is; nothing: nobody's here. Valid until the next suspension.
   const ListedSandbox* find(std::string_view address) const;
 
-  // These addresses are one of the names on its list. Returns when they can be reached.
+  // These addresses are one of the names on its list. Returns when they can be reached; not so the
+  // private ones, wherever a name leads.
   Task<Result<void>> learn(SandboxId id, std::vector<std::string> addresses);
 
   // Where the name server has to listen; empty: not known yet.
@@ -44,12 +50,16 @@ class EgressGate {
   Notice& changed() { return changed_; }
 
  private:
-  std::vector<const ListedSandbox*> all() const;
-  Task<Result<void>> change(std::string lines);
+  using ByAddress = std::map<std::string, ListedSandbox, std::less<>>;
+
+  ByAddress::const_iterator place_of(const SandboxId& id) const;
+  // The switch as the map has it, and the lines before it; removes what is left over.
+  Task<Result<void>> change(std::string lines, const ByAddress& sandboxes);
 
   std::filesystem::path folder_;
   std::optional<AllowlistPlan> plan_;
-  std::map<std::string, ListedSandbox, std::less<>> by_address_;
+  ByAddress by_address_;             // what the kernel has
+  std::set<std::string> left_over_;  // chains to remove, with the next change
   std::string name_server_problem_ = "it has not begun";
   Notice changed_;
   Slots turn_{1};  // each change begins where the last one has ended

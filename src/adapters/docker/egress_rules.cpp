@@ -19,11 +19,19 @@ std::string let_pass(std::string_view chain, std::string_view to) {
   return fmt::format("-A {} -d {} -j RETURN\n", chain, to);
 }
 
-// What stands behind `option` in each line.
-std::vector<std::string> words_behind(std::string_view rules, std::string_view option) {
+// Not everything that belongs to a connection: one that another sandbox had with this address may
+// still be known to the kernel. Nobody connects to sandboxes but this host.
+std::string let_replies_pass(std::string_view chain) {
+  return fmt::format("-A {} -m conntrack --ctstate RELATED,ESTABLISHED --ctdir REPLY -j RETURN\n",
+                     chain);
+}
+
+// What stands behind `option` in each rule.
+std::vector<std::string> words_behind(const std::vector<std::string>& rules,
+                                      std::string_view option) {
   std::vector<std::string> found;
-  for (const std::string_view line : split(rules, '\n')) {
-    const auto words = split(line, ' ');
+  for (const std::string& rule : rules) {
+    const auto words = split(rule, ' ');
     for (std::size_t i = 0; i + 1 < words.size(); ++i) {
       if (words[i] == option) found.emplace_back(words[i + 1]);
     }
@@ -40,14 +48,15 @@ std::string allowlist_lines(const AllowlistPlan& plan) {
   const std::string forward = allowlist_chain(plan.installation);
   const std::string to_host = host_chain(plan.installation);
   const std::string by_sandbox = switch_chain(plan.installation);
-  std::string lines = new_chain(forward) + new_chain(to_host) + let_answers_pass(forward);
+  std::string lines = new_chain(forward) + new_chain(to_host) + let_replies_pass(forward);
   for (const auto& range : plan.allowed) {
     lines += fmt::format("-A {} -d {} -g {}\n", forward, range, by_sandbox);
   }
   for (const auto& range : private_ranges()) lines += refuse(forward, range);
   lines += fmt::format("-A {} -g {}\n", forward, by_sandbox);
-  lines += let_answers_pass(to_host);
-  lines += fmt::format("-A {} -d {} -p udp --dport 53 -j RETURN\n", to_host, plan.bridge.gateway);
+  lines += let_replies_pass(to_host);
+  // ACCEPT: what the host's own rules say about port 53 is meant for others.
+  lines += fmt::format("-A {} -d {} -p udp --dport 53 -j ACCEPT\n", to_host, plan.bridge.gateway);
   return lines + refuse(to_host);
 }
 
@@ -72,7 +81,7 @@ std::string sandbox_lines(const ListedSandbox& sandbox) {
 
 std::string removal_lines(const std::vector<std::string>& chains) {
   std::string lines;
-  for (const auto& chain : chains) lines += fmt::format("-F {0}\n-X {0}\n", chain);
+  for (const auto& chain : chains) lines += new_chain(chain) + fmt::format("-X {}\n", chain);
   return lines;
 }
 
@@ -81,9 +90,20 @@ std::vector<FirewallJump> allowlist_jumps(std::string_view installation) {
           {.from = "INPUT", .to = host_chain(installation)}};
 }
 
-std::vector<std::string> read_targets(std::string_view rules) { return words_behind(rules, "-g"); }
+std::vector<std::string> rules_of(std::string_view host, std::string_view chain) {
+  const std::string begin = fmt::format("-A {} ", chain);
+  std::vector<std::string> rules;
+  for (const std::string_view line : split(host, '\n')) {
+    if (line.starts_with(begin)) rules.emplace_back(line);
+  }
+  return rules;
+}
 
-std::vector<std::string> read_destinations(std::string_view rules) {
+std::vector<std::string> read_targets(const std::vector<std::string>& rules) {
+  return words_behind(rules, "-g");
+}
+
+std::vector<std::string> read_destinations(const std::vector<std::string>& rules) {
   std::vector<std::string> found;
   for (std::string& range : words_behind(rules, "-d")) {
     if (range.ends_with(kWholeAddress)) range.resize(range.size() - kWholeAddress.size());

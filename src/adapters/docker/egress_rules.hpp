@@ -36,13 +36,15 @@ std::string allowlist_lines(const AllowlistPlan& plan);
 std::string switch_lines(std::string_view installation,
                          const std::vector<const ListedSandbox*>& sandboxes);
 std::string sandbox_lines(const ListedSandbox& sandbox);
-std::string removal_lines(
-    const std::vector<std::string>& chains);  // nothing leads to them any more
+// Of chains that nothing leads to any more; also of those that are not there.
+std::string removal_lines(const std::vector<std::string>& chains);
 
 std::vector<FirewallJump> allowlist_jumps(std::string_view installation);
 
-// From `iptables -S <chain>`: the chains that a switch leads to, what a sandbox's chain lets pass.
-std::vector<std::string> read_targets(std::string_view rules);
-std::vector<std::string> read_destinations(std::string_view rules);
+// From what `iptables -S` shows of a host: the rules of one chain, where the rules of a switch lead
+// to, what a sandbox's chain lets pass.
+std::vector<std::string> rules_of(std::string_view host, std::string_view chain);
+std::vector<std::string> read_targets(const std::vector<std::string>& rules);
+std::vector<std::string> read_destinations(const std::vector<std::string>& rules);
 
 }  // namespace matrx::docker

@@ -39,7 +39,7 @@ TEST(EgressRules, PrivateRangesAreRefusedBeforeAnyListIsAsked) {
 TEST(EgressRules, OfTheHostOnlyTheNameServerIsReached) {
   const std::string lines = allowlist_lines(a_plan());
   EXPECT_THAT(lines,
-              HasSubstr("-A MATRX-N-1f2e3d4c5b6a7988 -d 172.20.0.1 -p udp --dport 53 -j RETURN\n"
+              HasSubstr("-A MATRX-N-1f2e3d4c5b6a7988 -d 172.20.0.1 -p udp --dport 53 -j ACCEPT\n"
                         "-A MATRX-N-1f2e3d4c5b6a7988 -j REJECT"));
 }
 
@@ -60,15 +60,23 @@ TEST(EgressRules, WhoIsNotKnownIsRefused) {
             "-A MATRX-S-1f2e3d4c5b6a7988 -j REJECT --reject-with icmp-admin-prohibited\n");
 }
 
+TEST(EgressRules, AConnectionOfWhoHadTheAddressBeforeIsNoWayOut) {
+  EXPECT_THAT(allowlist_lines(a_plan()), testing::Not(HasSubstr("ESTABLISHED -j")));
+  EXPECT_THAT(allowlist_lines(a_plan()), HasSubstr("ESTABLISHED --ctdir REPLY -j RETURN"));
+}
+
 TEST(EgressRules, AreReadBack) {
-  EXPECT_THAT(read_targets("-N MATRX-S-1\n-A MATRX-S-1 -s 172.20.0.2/32 -g MATRX-E-a\n"
-                           "-A MATRX-S-1 -s 172.20.0.3/32 -g MATRX-E-b\n-A MATRX-S-1 -j REJECT\n"),
-              ElementsAre("MATRX-E-a", "MATRX-E-b"));
-  EXPECT_THAT(read_destinations("-A MATRX-E-a -d 192.0.2.0/24 -j RETURN\n"
-                                "-A MATRX-E-a -d 198.51.100.7/32 -j RETURN\n"
-                                "-A MATRX-E-a -d nonsense -j RETURN\n-A MATRX-E-a -d"),
+  constexpr std::string_view kHost =
+      "-P INPUT ACCEPT\n-N MATRX-S-1\n-A MATRX-S-1 -s 172.20.0.2/32 -g MATRX-E-a\n"
+      "-A MATRX-S-1 -s 172.20.0.3/32 -g MATRX-E-b\n-A MATRX-S-1 -j REJECT\n"
+      "-A MATRX-S-12 -s 172.20.0.4/32 -g MATRX-E-c\n"
+      "-A MATRX-E-a -d 192.0.2.0/24 -j RETURN\n-A MATRX-E-a -d 198.51.100.7/32 -j RETURN\n"
+      "-A MATRX-E-a -d nonsense -j RETURN\n-A MATRX-E-a -d";
+  EXPECT_THAT(read_targets(rules_of(kHost, "MATRX-S-1")), ElementsAre("MATRX-E-a", "MATRX-E-b"));
+  EXPECT_THAT(read_destinations(rules_of(kHost, "MATRX-E-a")),
               ElementsAre("192.0.2.0/24", "198.51.100.7"));
-  EXPECT_THAT(read_targets(""), IsEmpty());
+  EXPECT_THAT(rules_of(kHost, "MATRX-E-b"), IsEmpty());
+  EXPECT_THAT(rules_of("", "MATRX-E-b"), IsEmpty());
 }
 
 }  // namespace

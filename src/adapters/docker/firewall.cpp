@@ -17,11 +17,11 @@ namespace {
 
 constexpr auto kPoll = std::chrono::milliseconds(2);
 constexpr std::size_t kWordsBytesMax = 4096;
-constexpr std::size_t kRulesBytesMax = 1 << 20;  // of one chain; a line has 60 bytes or so
+constexpr std::size_t kRulesBytesMax = 32 << 20;  // of a host; a rule has 60 bytes or so
 
 // Empty where there is no such file, or none that we can read.
-std::string text_of(const std::string& path, std::size_t bytes_max = kWordsBytesMax) {
-  auto text = read_file(path, bytes_max);
+std::string text_of(const std::string& path) {
+  auto text = read_file(path, kWordsBytesMax);
   return text ? std::move(*text).value_or("") : "";
 }
 
@@ -79,12 +79,14 @@ class Commands {
     return {};
   }
 
-  // The rules of a chain, as iptables shows them. Empty: there is no such chain.
-  Result<std::string> show(const std::string& chain) {
-    TRY(is_there, succeeds({"iptables", "--wait", lock_wait(), "-S", chain}));
-    return is_there ? text_of(output_, kRulesBytesMax) : "";
+  // Every rule of the host, as iptables shows them.
+  Result<std::string> all_rules() {
+    CHECK_OK(run({"iptables", "--wait", lock_wait(), "-S"}));
+    TRY(rules, read_file(output_, kRulesBytesMax));
+    return std::move(rules).value_or("");
   }
 
+  static bool are_there() { return !find_administration_program("iptables").empty(); }
   static std::string lock_wait() { return std::to_string(kFirewallLockWait.count()); }
 
  private:
@@ -110,7 +112,7 @@ Result<void> check_interface(const std::string& interface) {
 }
 
 // What a chain lets pass although the list does not name it.
-std::vector<std::string> learned_of(const std::string& rules, const EgressList& list) {
+std::vector<std::string> learned_of(const std::vector<std::string>& rules, const EgressList& list) {
   std::vector<std::string> learned;
   for (std::string& address : read_destinations(rules)) {
     const bool is_listed = std::ranges::find(list.ranges, address) != list.ranges.end();
@@ -132,14 +134,15 @@ Result<void> put_up_allowlist(const AllowlistPlan& plan, std::vector<ListedSandb
                               const std::filesystem::path& folder) {
   CHECK_OK(check_interface(plan.bridge.interface));
   Commands commands(folder);
-  TRY(before, commands.show(switch_chain(plan.installation)));
-  std::vector<std::string> left_over = read_targets(before);
+  TRY(host, commands.all_rules());
+  std::vector<std::string> left_over =
+      read_targets(rules_of(host, switch_chain(plan.installation)));
   std::vector<const ListedSandbox*> listed;
+  listed.reserve(sandboxes.size());
   std::string lines;
   for (ListedSandbox& sandbox : sandboxes) {
     const std::string chain = sandbox_chain(sandbox.id);
-    TRY(rules, commands.show(chain));
-    sandbox.learned = learned_of(rules, sandbox.list);
+    sandbox.learned = learned_of(rules_of(host, chain), sandbox.list);
     std::erase(left_over, chain);
     lines += sandbox_lines(sandbox);
     listed.push_back(&sandbox);
@@ -155,42 +158,40 @@ Result<void> change_firewall(std::string_view lines, const std::filesystem::path
 
 Result<void> take_down_firewall(std::string_view installation,
                                 const std::filesystem::path& folder) {
+  if (!Commands::are_there()) return {};  // who has put up anything had them
   Commands commands(folder);
+  TRY(host, commands.all_rules());
   std::vector<std::string> chains;
   for (const auto& jumps : {firewall_jumps(installation), allowlist_jumps(installation)}) {
     for (const auto& [from, to] : jumps) {
-      TRY(rules, commands.show(from));
-      for (const std::string_view line : split(rules, '\n')) {
-        if (!line.ends_with("-j " + to)) continue;
+      chains.push_back(to);
+      for (const std::string& rule : rules_of(host, from)) {
+        if (!rule.ends_with("-j " + to)) continue;
         std::vector<std::string> words = {"iptables", "--wait", Commands::lock_wait(), "-D"};
-        for (const std::string_view word : split(line, ' ')) words.emplace_back(word);
-        words.erase(words.begin() + 4);  // the "-A" that the line begins with
+        for (const std::string_view word : split(rule, ' ')) words.emplace_back(word);
+        words.erase(words.begin() + 4);  // the "-A" that the rule begins with
         CHECK_OK(commands.run(words));
       }
-      chains.push_back(to);
     }
   }
   const std::string by_sandbox = switch_chain(installation);
   chains.push_back(by_sandbox);
-  TRY(rules, commands.show(by_sandbox));
-  for (std::string& chain : read_targets(rules)) chains.push_back(std::move(chain));
-  // Emptied first, all of them: a chain that another one leads to cannot be removed.
-  std::vector<std::string> present;
-  std::string lines;
-  for (const std::string& chain : chains) {
-    TRY(is_there, commands.show(chain));
-    if (is_there.empty()) continue;
-    present.push_back(chain);
-    lines += ":" + chain + " - [0:0]\n";
+  for (std::string& chain : read_targets(rules_of(host, by_sandbox))) {
+    chains.push_back(std::move(chain));
   }
-  if (present.empty()) return {};
-  return commands.restore(lines + removal_lines(present));
+  // Emptied first, all of them: a chain that another one leads to cannot be removed.
+  std::string lines;
+  for (const std::string& chain : chains) lines += ":" + chain + " - [0:0]\n";
+  return commands.restore(lines + removal_lines(chains));
 }
 
 std::vector<std::string> host_nameservers(bool on_loopback) {
   // systemd-resolved listens on loopback; Docker then takes the servers behind it.
   for (const char* path : {"/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"}) {
-    auto servers = parse_nameservers(text_of(path), on_loopback);
+    std::error_code ec;  // often a link, which text_of() would not follow
+    const auto file = std::filesystem::canonical(path, ec);
+    if (ec) continue;
+    auto servers = parse_nameservers(text_of(file.string()), on_loopback);
     if (!servers.empty()) return servers;
   }
   return {};

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 
 namespace matrx::docker {
 
@@ -12,9 +13,13 @@ inline constexpr std::size_t kNameserversMax = 8;             // the C library a
 inline constexpr std::size_t kEgressRangesMax = 64;           // each is a rule that packets pass
 
 // --- Allowlists ----------------------------------------------------------------------------------
-inline constexpr std::size_t kLearnedMax = 256;              // addresses of one sandbox's domains
-inline constexpr std::size_t kNameQueriesMax = 256;          // being answered; more are lost
-inline constexpr std::size_t kNameQueriesOfOneMax = 32;      // of these, of one sandbox
+inline constexpr std::size_t kLearnedMax = 256;      // addresses of one sandbox's domains
+inline constexpr std::size_t kNameQueriesMax = 256;  // being answered; more are lost
+inline constexpr std::size_t kNameAnswerBytes =
+    1232;  // passes every path whole (DNS flag day 2020)
+inline constexpr std::uint32_t kNameTtlSeconds = 60;
+inline constexpr std::chrono::seconds kNameWarnPause{10};    // between two lines of the log
+inline constexpr std::size_t kNameQueriesOfOneMax = 8;       // of these, of one sandbox
 inline constexpr std::chrono::milliseconds kNamePause{100};  // where nothing can be received
 inline constexpr std::chrono::seconds kNameDeadline{2};      // one name server's answer
 inline constexpr std::size_t kNameTriesMax = 3;              // name servers asked for one name

@@ -1,5 +1,6 @@
 #include "adapters/docker/name_server.hpp"
 
+#include <algorithm>
 #include <array>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
@@ -38,14 +39,6 @@ Result<asio::ip::udp::endpoint> to_endpoint(std::string_view text) {
   return asio::ip::udp::endpoint(address, port);
 }
 
-// Every answer to a question about addresses fits with some of them: who asks over UDP need not
-// ask again over TCP, where nobody listens.
-void clear_truncated(std::string& packet) {
-  constexpr std::size_t kFlagsAt = 2;
-  constexpr unsigned kTruncated = 0x02;
-  packet[kFlagsAt] = static_cast<char>(static_cast<unsigned char>(packet[kFlagsAt]) & ~kTruncated);
-}
-
 }  // namespace
 
 bool is_name_server(std::string_view text) { return to_endpoint(text).has_value(); }
@@ -69,7 +62,7 @@ Task<void> NameServer::serve(std::string address) {
   if (ec) {
     socket_.reset();
     const std::string problem = "cannot listen on " + address + " port 53: " + ec.message();
-    log::warning("no name server for allowlists", {{"error", problem}});
+    warn("no name server for allowlists", Error{Code::unavailable, problem, {}});
     gate_.tell_name_server(problem);
     co_return;
   }
@@ -81,8 +74,12 @@ Task<void> NameServer::serve(std::string address) {
     while (self.gate_.gateway() == at) co_await self.gate_.changed().wait(kLook);
   }(*this, address));
   gate_.tell_name_server("it moves to another address");
+}
+
+Task<void> NameServer::join() {
   queries_.cancel();
   co_await queries_.join();
+  socket_.reset();
 }
 
 Task<void> NameServer::receive(Udp::socket& socket) {
@@ -132,59 +129,73 @@ Task<std::string> NameServer::reply_to(const std::string& query, std::string fro
   }
   if (leads_nowhere(question->type)) co_return write_dns_reply(query, *question, DnsCode::no_error);
   auto told = co_await ask(query, *question);
-  if (told && !told->answer.addresses.empty()) {
-    if (told->answer.is_truncated) clear_truncated(told->packet);
-    const auto learned = co_await gate_.learn(id, std::move(told->answer.addresses));
-    if (!learned) told = std::unexpected(learned.error());
+  if (told && question->type == kDnsTypeA) {
+    auto& addresses = told->answer.addresses;
+    if (addresses.empty()) co_return write_dns_reply(query, *question, told->answer.code);
+    addresses.resize(std::min(addresses.size(), dns_addresses_that_fit(*question)));
+    const auto learned = co_await gate_.learn(id, addresses);
+    if (learned) co_return write_dns_addresses(query, *question, addresses, kNameTtlSeconds);
+    told = std::unexpected(learned.error());
   }
   if (told) co_return std::move(told->packet);
-  log::warning("name not resolved", {{"sandbox_id", id.text()},
-                                     {"name", question->name},
-                                     {"error", told.error().message},
-                                     {"internal", told.error().internal}});
+  warn("name not resolved: " + question->name, told.error());
   co_return write_dns_reply(query, *question, DnsCode::server_failure);
+}
+
+// At most one line in a while: sandboxes ask as often as they like.
+void NameServer::warn(std::string_view what, const Error& error) {
+  const auto now = clock_.uptime();
+  const bool is_due = !warned_at_ || now - *warned_at_ >= kNameWarnPause;
+  if (is_due) warned_at_ = now;
+  if (is_due) {
+    log::warning(what, {{"error", error.message}, {"internal", error.internal}});
+  } else {
+    log::debug(what, {{"error", error.message}, {"internal", error.internal}});
+  }
 }
 
 Task<Result<NameServer::Told>> NameServer::ask(const std::string& query,
                                                const DnsQuestion& question) {
   std::array<unsigned char, 2> chance{};
   random_.fill(chance);
-  const auto id = static_cast<std::uint16_t>(chance[0] << 8U | chance[1]);
-  const std::string packet = with_dns_id(write_dns_query(query, question), id);
+  DnsQuestion ours = question;
+  ours.id = static_cast<std::uint16_t>(chance[0] << 8U | chance[1]);
+  // Of addresses we make an answer of our own; others are handed on, and have to fit as they are.
+  const auto bytes_max = question.type == kDnsTypeA ? kNameAnswerBytes : kDnsPlainBytesMax;
+  const std::string packet = write_dns_query(query, ours, bytes_max);
   std::vector<std::string> upstreams = upstreams_;
   if (upstreams.empty()) upstreams = host_nameservers(true);
   if (upstreams.size() > kNameTriesMax) upstreams.resize(kNameTriesMax);
   Result<Told> told = fail(Code::unavailable, "this host has no name server");
   for (const std::string& upstream : upstreams) {
-    auto said =
-        co_await within(clock_, kNameDeadline, "the name server", ask_one(upstream, packet));
-    if (!said) {
-      told = std::unexpected(said.error());
-      continue;
-    }
-    auto answer = read_dns_answer(*said, question, id);
-    if (answer) co_return Told{with_dns_id(*said, question.id), *std::move(answer)};
-    told = std::unexpected(answer.error());
+    told =
+        co_await within(clock_, kNameDeadline, "the name server", ask_one(upstream, packet, ours));
+    if (!told) continue;
+    told->packet = with_dns_id(told->packet, question.id);
+    break;
   }
   co_return told;
 }
 
-// From a port of its own, which takes answers of that server only.
-Task<Result<std::string>> NameServer::ask_one(std::string upstream, std::string packet) {
+// From a port of its own, which takes packets of that server only.
+Task<Result<NameServer::Told>> NameServer::ask_one(std::string upstream, std::string packet,
+                                                   const DnsQuestion& question) {
   CO_TRY(server, to_endpoint(upstream));
   Udp::socket line(executor_);
   boost::system::error_code ec;
   line.open(Udp::v4(), ec);
   if (!ec) line.connect(server, ec);
-  if (ec) co_return fail(Code::unavailable, "cannot ask " + upstream + ": " + ec.message());
+  if (ec) co_return fail(Code::unavailable, "cannot ask " + upstream, ec.message());
   const auto [unsent, sent] = co_await line.async_send(asio::buffer(packet), kAsTuple);
-  std::string answer(kDnsMessageBytesMax, '\0');
-  const auto [unheard, count] = co_await line.async_receive(asio::buffer(answer), kAsTuple);
-  if (unsent || unheard) {
-    co_return fail(Code::unavailable, "cannot ask " + upstream + ": " + unheard.message());
+  if (unsent) co_return fail(Code::unavailable, "cannot ask " + upstream, unsent.message());
+  std::string said(kDnsMessageBytesMax, '\0');
+  for (;;) {  // what answers something else is not it: our caller's deadline ends this
+    const auto [unheard, count] = co_await line.async_receive(asio::buffer(said), kAsTuple);
+    if (unheard) co_return fail(Code::unavailable, "cannot ask " + upstream, unheard.message());
+    const std::string_view message = std::string_view(said).substr(0, count);
+    auto answer = read_dns_answer(message, question, question.id);
+    if (answer) co_return Told{std::string(message), *std::move(answer)};
   }
-  answer.resize(count);
-  co_return answer;
 }
 
 }  // namespace matrx::docker

@@ -33,6 +33,8 @@ class NameServer {
 
   // Until it is cancelled: listens on the gate's address, tries again where it cannot.
   Task<void> run();
+  // Afterwards: returns when no query is being answered any more.
+  Task<void> join();
 
  private:
   using Udp = asio::ip::udp;
@@ -46,7 +48,8 @@ class NameServer {
     DnsAnswer answer;
   };
   Task<Result<Told>> ask(const std::string& query, const DnsQuestion& question);
-  Task<Result<std::string>> ask_one(std::string upstream, std::string packet);
+  Task<Result<Told>> ask_one(std::string upstream, std::string packet, const DnsQuestion& question);
+  void warn(std::string_view what, const Error& error);
 
   Executor executor_;
   EgressGate& gate_;
@@ -55,6 +58,7 @@ class NameServer {
   Random& random_;
   std::optional<Udp::socket> socket_;
   std::map<asio::ip::address, std::size_t> asking_;  // queries being answered
+  std::optional<milliseconds> warned_at_;
   TaskGroup queries_;
 };
 

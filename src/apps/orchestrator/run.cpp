@@ -216,6 +216,7 @@ Task<Result<void>> serve(const Config& config, Core& core, http::Server& server,
   }
   helpers.cancel();
   co_await helpers.join();
+  co_await names.join();
   co_return result;
 }
 
