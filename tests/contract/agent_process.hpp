@@ -4,6 +4,8 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -27,6 +29,23 @@ inline pid_t spawn_agent(const std::string& socket) {
   for (int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) ::dup2(nothing, descriptor);
   ::execv(program.c_str(), const_cast<char* const*>(arguments));
   ::_exit(127);
+}
+
+// Until it can be connected to: the file alone is there a moment earlier. False: it does not come.
+inline bool wait_for_agent(const std::string& socket) {
+  constexpr int kTriesMax = 3000;
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  socket.copy(address.sun_path, sizeof address.sun_path - 1);
+  for (int i = 0; i < kTriesMax; ++i) {
+    const int line = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const bool is_there =
+        ::connect(line, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+    ::close(line);
+    if (is_there) return true;
+    ::usleep(10'000);
+  }
+  return false;
 }
 
 }  // namespace matrx

@@ -89,8 +89,7 @@ TEST(GuestContractSuite, TheAgentEndsWithItsTest) {
   if (test == 0) {
     const std::string socket = folder + "/agent.sock";
     const pid_t agent = spawn_agent(socket);
-    for (int i = 0; i < 1000 && ::access(socket.c_str(), F_OK) != 0; ++i) ::usleep(10'000);
-    const bool begun = ::access(socket.c_str(), F_OK) == 0;
+    const bool begun = wait_for_agent(socket);
     if (begun) (void)!::write(ends[1], &agent, sizeof agent);
     ::_exit(1);
   }

@@ -76,7 +76,7 @@ class GuestProtocol : public testing::Test {
     folder_ = ::mkdtemp(name.data());
     const std::string socket = (folder_ / "agent.sock").string();
     agent_ = spawn_agent(socket);
-    for (int i = 0; i < 1000 && ::access(socket.c_str(), F_OK) != 0; ++i) ::usleep(10'000);
+    EXPECT_TRUE(wait_for_agent(socket)) << "the agent does not begin";
     connector_ = http::unix_connector(socket);
     client_ = std::make_unique<http::Client>(
         connector_, http::ClientOptions{.name = "The agent", .answer_bytes_max = 200'000'000});
