@@ -53,7 +53,10 @@ function CreateForm({ session, user, onClose, onMade }: Props) {
       body.resources = { ...(cpu !== undefined && { cpu }), ...(memory !== undefined && { memory_mb: memory }) };
     }
     if (egress !== "open") body.egress = egress;
-    if (egress === "allowlist") body.egress_allow = text("allow").split(/[\s,]+/).filter(Boolean);
+    if (egress === "allowlist")
+      body.egress_allow = text("allow")
+        .split(/[\s,]+/)
+        .filter(Boolean);
     setProblem(undefined);
     setSince(Date.now());
     try {
