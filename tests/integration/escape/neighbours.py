@@ -30,12 +30,19 @@ def ip(*words, check=True):
     return done.stdout
 
 
+def free_number():
+    """One whose addresses no other run beside us has."""
+    taken = ip("-4", "addr")
+    return next(number for number in ((os.getpid() + i) % 60 for i in range(60))
+                if f"203.0.113.{4 * number + 1}/" not in taken)
+
+
 class Neighbours:
     """A network namespace that the host has routes to, as if it were a machine at each of these addresses. What a
     run adds to the host carries its process id, and goes with close()."""
 
     def __init__(self):
-        number = os.getpid() % 60
+        number = free_number()
         self.space = f"matrx-escape-{os.getpid()}"
         self.link = f"mxe{os.getpid()}"
         near, self.public = (f"203.0.113.{4 * number + i}" for i in (1, 2))  # an address for examples
