@@ -23,8 +23,8 @@ class Client:
         assert response.status_code == status, f"{method} {path}: {response.status_code} {response.text}"
         return response.json() if response.content else None
 
-    def create(self, user_id):
-        made = self.call("POST", "/sandboxes", 201, json={"user_id": user_id})
+    def create(self, user_id, **fields):
+        made = self.call("POST", "/sandboxes", 201, json={"user_id": user_id, **fields})
         return made["sandbox_id"]
 
     def exec(self, sandbox_id, command):

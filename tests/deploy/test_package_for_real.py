@@ -32,8 +32,15 @@ def test_apt_installs_upgrades_and_removes_it(new_host, tell):
     assert host.containers() == before
 
     client.call("DELETE", f"/sandboxes/{sandbox}", 204)
+    # The service may do all that an allowlist takes, and leaves nothing of it behind.
+    walled = client.create(f"walled-{SUITE}", egress="allowlist", egress_allow=["example.com"])
+    assert "does-not-exist" in client.exec(walled, "getent hosts example.net || echo does-not-exist")
+    client.call("DELETE", f"/sandboxes/{walled}", 204)
+    assert {"MATRX-F-", "MATRX-N-"} <= {line[3:11] for line in host.ssh("sudo iptables -S").stdout.splitlines()}
     host.ssh("sudo apt-get -q purge -y matrx-sandbox")
     assert host.ssh("systemctl is-active matrx-orchestrator", check=False).stdout.strip() == "inactive"
+    assert "MATRX-" not in host.ssh("sudo iptables -S").stdout
+    assert "matrx" not in host.ssh("sudo docker network ls").stdout
     # Settings go; what may hold users' files stays.
     assert host.ssh("ls /etc/matrx-sandbox", check=False).returncode != 0
     assert "homes" in host.ssh("sudo ls /var/lib/matrx").stdout
