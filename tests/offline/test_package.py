@@ -127,3 +127,10 @@ def test_the_archive_prepares_a_host_by_itself(made, tmp_path):
     assert done.returncode == 0, done.stderr
     for name in ("etc/systemd/system/matrx-orchestrator.service", "etc/systemd/journald.conf.d/matrx.conf"):
         assert (machine.root / name).stat().st_size > 0
+
+
+def test_the_image_has_the_libraries_that_a_host_gets():
+    listed = re.search(r"^PACKAGES=\((.*)\)$", (ROOT / "deploy/bootstrap-host.sh").read_text(), re.M).group(1).split()
+    image = (ROOT / "orchestrator-image/packages.txt").read_text().split()
+    assert [name for name in listed if name.startswith("lib") and name not in image] == []
+    assert "libssh-4" in listed  # the list was found
