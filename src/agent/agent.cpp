@@ -3,7 +3,6 @@
 #include <sys/prctl.h>
 
 #include <algorithm>
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <csignal>
 
@@ -12,13 +11,13 @@
 #include "agent/init_message.hpp"
 #include "agent/limits.hpp"
 #include "agent/ports.hpp"
+#include "async/as_tuple.hpp"
 #include "base/log.hpp"
 #include "wire/guest_messages.hpp"
 
 namespace matrx::agent {
 namespace {
 
-constexpr auto kAsTuple = asio::as_tuple(asio::use_awaitable);
 constexpr std::string_view kProcessService = "/process.Process/";
 constexpr std::string_view kFilesystemService = "/filesystem.Filesystem/";
 

@@ -18,7 +18,7 @@ namespace {
 
 using ErrorKind = FileError::Kind;
 
-constexpr int kFolderFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK;
+constexpr int kArchiveFolderFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK;
 constexpr mode_t kMissingFolderMode = 0777;  // less the umask
 constexpr unsigned kPermissions = 0777;      // an archive gives nobody another one's rights
 
@@ -95,7 +95,7 @@ FileResult<void> ArchiveSink::finish() {
     std::string name;
     const auto folder = folder_of(late->path, name);
     if (!folder) continue;  // somebody has changed it since
-    const Descriptor opened(::openat(folder->get(), name.c_str(), kFolderFlags));
+    const Descriptor opened(::openat(folder->get(), name.c_str(), kArchiveFolderFlags));
     if (!opened) continue;
     const timespec times[2] = {to_time(late->modified), to_time(late->modified)};
     (void)!::futimens(opened.get(), times);
@@ -110,15 +110,15 @@ FileResult<Descriptor> ArchiveSink::folder_of(const std::string& path, std::stri
   if (parts.empty()) return refuse(path, "names nothing");
   name = parts.back();
   parts.pop_back();
-  Descriptor folder(::openat(root_.get(), ".", kFolderFlags));
+  Descriptor folder(::openat(root_.get(), ".", kArchiveFolderFlags));
   for (const std::string& part : parts) {
     if (!folder) break;
-    Descriptor next(::openat(folder.get(), part.c_str(), kFolderFlags));
+    Descriptor next(::openat(folder.get(), part.c_str(), kArchiveFolderFlags));
     if (!next && errno == ENOENT) {
       if (::mkdirat(folder.get(), part.c_str(), kMissingFolderMode) != 0 && errno != EEXIST) {
         return file_fail(errno, path);
       }
-      next = Descriptor(::openat(folder.get(), part.c_str(), kFolderFlags));
+      next = Descriptor(::openat(folder.get(), part.c_str(), kArchiveFolderFlags));
     }
     if (!next && (errno == ELOOP || errno == ENOTDIR)) {
       return refuse(path, "goes through what is no folder");

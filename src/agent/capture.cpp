@@ -4,19 +4,18 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <cerrno>
 #include <cstring>
 #include <vector>
 
 #include "agent/limits.hpp"
+#include "async/as_tuple.hpp"
 #include "base/text.hpp"
 
 namespace matrx::agent {
 namespace {
 
-constexpr auto kAsTuple = asio::as_tuple(asio::use_awaitable);
 using asio::posix::stream_descriptor;
 
 // One for all: a single thread reads, and never across a suspension.

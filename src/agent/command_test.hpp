@@ -5,7 +5,6 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <csignal>
 #include <filesystem>
@@ -14,9 +13,11 @@
 #include "agent/exec.hpp"
 #include "agent/process_service.hpp"
 #include "agent/processes.hpp"
+#include "async/as_tuple.hpp"
 #include "async/clock.hpp"
 #include "base/log.hpp"
 #include "base/random.hpp"
+#include "fakes/patience.hpp"
 #include "fakes/sim_context.hpp"
 #include "http/message.hpp"
 
@@ -55,7 +56,7 @@ class CommandTest : public testing::Test {
     auto reaper = [this]() -> Task<void> {
       asio::signal_set signals(context_.get_executor(), SIGCHLD);
       for (;;) {
-        co_await signals.async_wait(asio::as_tuple(asio::use_awaitable));
+        co_await signals.async_wait(kAsTuple);
         trees_->reap();
       }
     };
@@ -95,10 +96,10 @@ class CommandTest : public testing::Test {
     }
     return count;
   }
-  // Looks until nobody is left, or for ten seconds.
+  // Looks until nobody is left, or for ten seconds of a quiet machine.
   int lasting_survivors() {
     SystemClock clock;
-    for (int i = 0; i < 500 && survivors() > 0; ++i) run(clock.sleep(milliseconds(20)));
+    for (int i = 0; i < patience(500) && survivors() > 0; ++i) run(clock.sleep(milliseconds(20)));
     return survivors();
   }
 

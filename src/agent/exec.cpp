@@ -5,18 +5,16 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/write.hpp>
 
 #include "agent/capture.hpp"
 #include "agent/limits.hpp"
+#include "async/as_tuple.hpp"
 #include "base/limits.hpp"
 
 namespace matrx::agent {
 namespace {
-
-constexpr auto kAsTuple = asio::as_tuple(asio::use_awaitable);
 
 int to_exit_code(int wait_status) {
   return WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : 128 + WTERMSIG(wait_status);

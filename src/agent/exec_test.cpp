@@ -1,6 +1,7 @@
 // The buffered exec: real commands of this host, run by the agent's own parts in this process.
 
 #include "agent/command_test.hpp"
+#include "fakes/patience.hpp"
 
 namespace matrx::agent {
 namespace {
@@ -68,7 +69,7 @@ TEST_F(ExecTest, ATimeoutLeavesNoSurvivor) {
       "sh -c 'trap \"\" TERM HUP INT; while :; do sleep 1; done; : " + marker_ + "'";
   const auto outcome = try_exec({.command = "trap '' TERM; setsid " + deaf + " & (setsid " + deaf +
                                             " &) ; (" + deaf + " &) ; echo begun; " + deaf,
-                                 .timeout = milliseconds(400)});
+                                 .timeout = patience(milliseconds(600))});
   ASSERT_TRUE(outcome);
   EXPECT_TRUE(outcome->timed_out);
   EXPECT_EQ(outcome->exit_code, 124);
@@ -82,7 +83,7 @@ TEST_F(ExecTest, ABackgroundChildDoesNotHoldUpTheAnswer) {
   EXPECT_FALSE(outcome.timed_out);
   // It may not have come to its own program yet, by which we know it.
   SystemClock clock;
-  for (int i = 0; i < 500 && survivors() == 0; ++i) run(clock.sleep(milliseconds(20)));
+  for (int i = 0; i < patience(500) && survivors() == 0; ++i) run(clock.sleep(milliseconds(20)));
   EXPECT_GT(survivors(), 0);
   run(trees_->end_all(milliseconds(0)));
   EXPECT_EQ(lasting_survivors(), 0);

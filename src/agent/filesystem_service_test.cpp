@@ -12,6 +12,7 @@
 #include "agent/file_operations.hpp"
 #include "agent/upload.hpp"
 #include "base/text.hpp"
+#include "fakes/patience.hpp"
 #include "wire/connect_envelope.hpp"
 
 namespace matrx::agent {
@@ -241,7 +242,7 @@ class WatchTest : public FilesystemTest {
   Strings events(const std::string& id, const std::string& last) {
     Strings told;
     SystemClock clock;
-    for (int i = 0; i < 1000; ++i) {
+    for (int i = 0; i < patience(1000); ++i) {
       const auto answer = good("GetWatcherEvents", {{"watcherId", id}});
       for (const auto& event : answer.at("events").as_array()) {
         const std::string type = event.at("type").as_string().c_str();
@@ -372,7 +373,7 @@ TEST_F(WatchTest, EntriesForWhoAsks) {
   write("watched/file", "text");
   SystemClock clock;
   json::array found;
-  for (int i = 0; i < 1000 && found.empty(); ++i) {
+  for (int i = 0; i < patience(1000) && found.empty(); ++i) {
     found = good("GetWatcherEvents", {{"watcherId", id}}).at("events").as_array();
     run(clock.sleep(milliseconds(10)));
   }
@@ -394,7 +395,7 @@ TEST_F(WatchTest, AStreamBeginsTellsAndEndsAtItsDeadline) {
   auto test = [&]() -> Task<void> {
     TextBody body(encode_envelope(0, R"({"path":"watched","recursive":true})"));
     http::Request request{.method = http::Method::post};
-    request.headers.add("Connect-Timeout-Ms", "700");
+    request.headers.add("Connect-Timeout-Ms", std::to_string(patience(milliseconds(700)).count()));
     request.body_reader = &body;
     const auto response = co_await service_->handle("WatchDir", request);
     EXPECT_TRUE(response.stream) << response.body;

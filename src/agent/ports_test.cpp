@@ -9,12 +9,12 @@
 #include <unistd.h>
 
 #include <array>
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <csignal>
 
 #include "agent/limits.hpp"
 #include "agent/tunnels.hpp"
+#include "async/as_tuple.hpp"
 #include "async/clock.hpp"
 #include "async/task_group.hpp"
 #include "fakes/run_task.hpp"
@@ -104,8 +104,6 @@ TEST(Ports, FindsWhoListens) {
 // --- The tunnel --------------------------------------------------------------------------------
 
 using asio::ip::tcp;
-constexpr auto kAsTuple = asio::as_tuple(asio::use_awaitable);
-
 class TunnelTest : public testing::Test {
  protected:
   // Runs the test beside a server of tunnels, and a listener inside.

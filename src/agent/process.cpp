@@ -3,26 +3,24 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
 #include <cerrno>
 
 #include "agent/limits.hpp"
+#include "async/as_tuple.hpp"
 #include "async/clock.hpp"
 
 namespace matrx::agent {
 namespace {
 
-constexpr auto kAsTuple = asio::as_tuple(asio::use_awaitable);
 using asio::posix::stream_descriptor;
-using Kind = ProcessEvent::Kind;
 
 std::size_t chunk_bytes(OutputKind kind) {
   return kind == OutputKind::terminal ? kTerminalChunkBytesMax : kChunkBytesMax;
 }
 
 // One for all: a single thread reads, and never across a suspension.
-std::string& read_buffer() {
+std::string& process_buffer() {
   static std::string buffer(kChunkBytesMax, '\0');
   return buffer;
 }
@@ -60,17 +58,19 @@ std::optional<ProcessEvent> ProcessReader::take() {
   const OutputRing& ring = process_->ring_;
   if (offset_ < ring.begin()) {
     const std::uint64_t from = std::exchange(offset_, ring.begin());
-    return ProcessEvent{.kind = Kind::gap, .lost_from = from, .offset = offset_};
+    return ProcessEvent{.kind = ProcessEvent::Kind::gap, .lost_from = from, .offset = offset_};
   }
   const bool terminal = process_->spec_.terminal.has_value();
   if (auto piece = ring.read(offset_, terminal ? kTerminalChunkBytesMax : kChunkBytesMax)) {
     const std::uint64_t at = std::exchange(offset_, offset_ + piece->bytes.size());
-    return ProcessEvent{
-        .kind = Kind::data, .output = piece->kind, .bytes = std::move(piece->bytes), .offset = at};
+    return ProcessEvent{.kind = ProcessEvent::Kind::data,
+                        .output = piece->kind,
+                        .bytes = std::move(piece->bytes),
+                        .offset = at};
   }
   const std::optional<int> status = process_->end_;
   if (!status || std::exchange(heard_end_, true)) return std::nullopt;
-  return ProcessEvent{.kind = Kind::end, .offset = offset_, .wait_status = *status};
+  return ProcessEvent{.kind = ProcessEvent::Kind::end, .offset = offset_, .wait_status = *status};
 }
 
 Task<std::optional<ProcessEvent>> ProcessReader::next(milliseconds timeout) {
@@ -161,7 +161,7 @@ Task<void> Process::pump(Pipe from, OutputKind kind) {
       // Others may have filled the ring meanwhile.
       if (someone_is_behind(chunk)) continue;
     }
-    std::string& buffer = read_buffer();
+    std::string& buffer = process_buffer();
     const ssize_t count = ::read(from->native_handle(), buffer.data(), chunk);
     if (count < 0 && errno == EINTR) continue;
     if (count < 0 && errno == EAGAIN) {

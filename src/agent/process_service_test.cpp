@@ -2,6 +2,7 @@
 
 #include "agent/command_test.hpp"
 #include "base/text.hpp"
+#include "fakes/patience.hpp"
 #include "wire/connect_envelope.hpp"
 
 namespace matrx::agent {
@@ -91,7 +92,7 @@ TEST_F(ProcessServiceTest, RefusesWithAClosingMessage) {
 
 TEST_F(ProcessServiceTest, ADeadlineEndsStreamAndProcess) {
   http::Headers headers;
-  headers.add("Connect-Timeout-Ms", "1500");
+  headers.add("Connect-Timeout-Ms", std::to_string(patience(milliseconds(1000)).count()));
   const auto messages = stream(
       "Start", R"({"process":{"cmd":"sh","args":["-c","sleep 1000; : )" + marker_ + R"("]}})",
       headers);

@@ -1,6 +1,7 @@
 // Streamed processes: real commands of this host.
 
 #include "agent/command_test.hpp"
+#include "fakes/patience.hpp"
 
 namespace matrx::agent {
 namespace {
@@ -130,7 +131,7 @@ TEST_F(ProcessTest, ATimeoutKillsTheWholeTree) {
   auto test = [&]() -> Task<void> {
     ProcessSpec spec =
         shell("trap '' TERM; setsid sh -c 'sleep 1000; : " + marker_ + "' & sleep 1000");
-    spec.timeout = milliseconds(300);
+    spec.timeout = patience(milliseconds(500));
     auto reader = co_await start(std::move(spec));
     EXPECT_EQ((co_await read(*reader)).wait_status, SIGKILL);
   };

@@ -4,17 +4,16 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <csignal>
 
 #include "agent/capture.hpp"
 #include "agent/environment.hpp"
+#include "async/as_tuple.hpp"
 
 namespace matrx::agent {
 namespace {
 
-constexpr auto kAsTuple = asio::as_tuple(asio::use_awaitable);
 using asio::posix::stream_descriptor;
 
 // PATH look-up as execvp() does it, ahead of the fork.

@@ -15,12 +15,12 @@
 namespace matrx::agent {
 namespace {
 
-constexpr int kFolderFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK;
+constexpr int kRemovedFolderFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK;
 
 using Listing = std::unique_ptr<DIR, int (*)(DIR*)>;
 
 Listing open_listing(int above, const char* name) {
-  const int opened = ::openat(above, name, kFolderFlags);
+  const int opened = ::openat(above, name, kRemovedFolderFlags);
   return {opened < 0 ? nullptr : ::fdopendir(opened), ::closedir};
 }
 

@@ -12,7 +12,7 @@
 namespace matrx::agent {
 namespace {
 
-constexpr const char* kId = "sbx-0123456789ab";
+constexpr const char* kRelayId = "sbx-0123456789ab";
 
 class TextBody : public http::BodyReader {
  public:
@@ -80,11 +80,11 @@ class SignalRelayTest : public testing::Test {
     request.body_reader = &reader;
     co_return co_await relay.handle_loopback(request);
   }
-  static std::string path(const std::string& kind, const std::string& id = kId) {
+  static std::string path(const std::string& kind, const std::string& id = kRelayId) {
     return "/sandboxes/" + id + "/" + kind;
   }
 
-  SignalRelay relay_{kId};
+  SignalRelay relay_{kRelayId};
   std::vector<json::object> heard_;
 };
 
@@ -146,7 +146,7 @@ TEST_F(SignalRelayTest, WhatNobodyHeardIsToldToTheNextWhoListens) {
 }
 
 TEST_F(SignalRelayTest, WithoutAnOrchestratorTheProgramLearnsItInTime) {
-  SignalRelay hasty(kId, milliseconds(20));
+  SignalRelay hasty(kRelayId, milliseconds(20));
   const auto answer = run_task(unheard(hasty));
   EXPECT_EQ(answer.status, 503);
   EXPECT_NE(answer.body.find("The orchestrator does not answer"), std::string::npos);
@@ -165,7 +165,7 @@ TEST_F(SignalRelayTest, WithoutAnOrchestratorTheProgramLearnsItInTime) {
 }
 
 TEST_F(SignalRelayTest, AFloodThatNobodyHearsIsBounded) {
-  SignalRelay hasty(kId, milliseconds(200));
+  SignalRelay hasty(kRelayId, milliseconds(200));
   int waited = 0, refused = 0;
   auto call = [&]() -> Task<void> {
     const auto answer = co_await unheard(hasty);

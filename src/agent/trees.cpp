@@ -6,12 +6,12 @@
 #include <sys/wait.h>
 
 #include <algorithm>
-#include <boost/asio/as_tuple.hpp>
 #include <cerrno>
 #include <cstring>
 
 #include "agent/limits.hpp"
 #include "agent/proc_table.hpp"
+#include "async/as_tuple.hpp"
 #include "base/log.hpp"
 
 namespace matrx::agent {
@@ -176,6 +176,8 @@ Result<void> Trees::check_started(const Tree& tree, const Command& command) cons
     case LaunchStep::program:
       return fail(Code::invalid,
                   "The program '" + command.arguments.front() + "' cannot be run: " + why + ".");
+    case LaunchStep::fork:  // as where the supervisor's own fork meets the sandbox's limit
+      return fail(Code::exhausted, "A command cannot be started: " + why + ".");
     case LaunchStep::none:
       return fail(Code::unavailable, tree.gone_ ? "The command's supervisor was killed."
                                                 : "The command did not start in time.");
@@ -187,8 +189,8 @@ Result<void> Trees::check_started(const Tree& tree, const Command& command) cons
 // Listens to the supervisor until it ends.
 Task<void> Trees::follow(std::shared_ptr<Tree> tree) {
   while (!tree->gone_) {
-    const auto [ec] = co_await tree->control_.async_wait(asio::posix::stream_descriptor::wait_read,
-                                                         asio::as_tuple(asio::use_awaitable));
+    const auto [ec] =
+        co_await tree->control_.async_wait(asio::posix::stream_descriptor::wait_read, kAsTuple);
     if (ec) break;
     Report report;
     const ssize_t size =

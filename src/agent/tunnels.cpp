@@ -1,6 +1,5 @@
 #include "agent/tunnels.hpp"
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <charconv>
 #include <vector>
@@ -8,6 +7,7 @@
 #include "agent/connect_call.hpp"
 #include "agent/file_error.hpp"
 #include "agent/limits.hpp"
+#include "async/as_tuple.hpp"
 #include "async/clock.hpp"
 #include "async/task_group.hpp"
 #include "base/text.hpp"
@@ -15,7 +15,6 @@
 namespace matrx::agent {
 namespace {
 
-constexpr auto kAsTuple = asio::as_tuple(asio::use_awaitable);
 using asio::ip::tcp;
 using SteadyClock = std::chrono::steady_clock;
 

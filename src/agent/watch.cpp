@@ -12,7 +12,6 @@ namespace matrx::agent {
 namespace {
 
 using std::chrono::steady_clock;
-using Kind = FileEvent::Kind;
 
 constexpr std::size_t kEventCost = 64;  // besides its name
 
@@ -41,10 +40,10 @@ Watch::Batch Watch::take(std::size_t count) {
   return batch;
 }
 
-void Watch::push(Kind kind, const std::string& name) {
+void Watch::push(FileEvent::Kind kind, const std::string& name) {
   if (overflow_) return;  // it is announced behind what is there; nothing may come in between
   if (!events_.empty() && events_.back().kind == kind && events_.back().name == name &&
-      kind != Kind::create) {
+      kind != FileEvent::Kind::create) {
     return;  // a large file is written in thousands of pieces
   }
   if (bytes_ + kEventCost + name.size() > kWatchQueueBytesMax) return lose();
@@ -75,12 +74,12 @@ void Watch::handle(const inotify_event& event) {
     return;
   }
   if (event.mask & (IN_CREATE | IN_MOVED_TO)) return handle_arrival(event, name);
-  if (event.mask & IN_MODIFY) push(Kind::write, name);
-  if (event.mask & IN_ATTRIB) push(Kind::chmod, name);
+  if (event.mask & IN_MODIFY) push(FileEvent::Kind::write, name);
+  if (event.mask & IN_ATTRIB) push(FileEvent::Kind::chmod, name);
   if (event.mask & (IN_DELETE | IN_MOVED_FROM)) told_.erase(name);
-  if (event.mask & IN_DELETE) push(Kind::remove, name);
+  if (event.mask & IN_DELETE) push(FileEvent::Kind::remove, name);
   if (event.mask & IN_MOVED_FROM) {
-    push(Kind::rename, name);
+    push(FileEvent::Kind::rename, name);
     if (is_folder && recursive_) moved_away_[event.cookie] = name;
   }
 }
@@ -92,9 +91,9 @@ void Watch::handle_self(const inotify_event& event, const std::string& folder) {
     return;
   }
   if (!folder.empty()) return;
-  if (event.mask & IN_ATTRIB) push(Kind::chmod, ".");
-  if (event.mask & IN_DELETE_SELF) push(Kind::remove, ".");
-  if (event.mask & IN_MOVE_SELF) push(Kind::rename, ".");
+  if (event.mask & IN_ATTRIB) push(FileEvent::Kind::chmod, ".");
+  if (event.mask & IN_DELETE_SELF) push(FileEvent::Kind::remove, ".");
+  if (event.mask & IN_MOVE_SELF) push(FileEvent::Kind::rename, ".");
 }
 
 void Watch::handle_arrival(const inotify_event& event, const std::string& name) {
@@ -102,17 +101,17 @@ void Watch::handle_arrival(const inotify_event& event, const std::string& name) 
   const bool is_folder = (event.mask & IN_ISDIR) != 0;
   if (event.mask & IN_MOVED_TO) {
     if (const auto upload = uploads_.extract(event.cookie)) {
-      if (!upload.mapped().replaces) push(Kind::create, name);
-      push(Kind::write, name);
+      if (!upload.mapped().replaces) push(FileEvent::Kind::create, name);
+      push(FileEvent::Kind::write, name);
       return;
     }
     if (const auto moved = moved_away_.extract(event.cookie)) {
-      push(Kind::create, name);
+      push(FileEvent::Kind::create, name);
       follow_rename(moved.mapped(), name);
       return;
     }
   }
-  push(Kind::create, name);
+  push(FileEvent::Kind::create, name);
   if (is_folder && recursive_) {
     owner_.discoveries_.push_back({.watch = shared_from_this(), .folder = name});
   }
@@ -137,7 +136,7 @@ void Watch::add(const WatchScan& scan, bool tell) {
   if (tell) {
     for (const std::string& name : scan.names) {
       if (upload_of_temporary_name(name.substr(name.rfind('/') + 1))) continue;
-      push(Kind::create, name);
+      push(FileEvent::Kind::create, name);
       told_.insert(name);
     }
   }

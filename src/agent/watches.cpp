@@ -4,16 +4,15 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/post.hpp>
 #include <cerrno>
 
 #include "agent/limits.hpp"
+#include "async/as_tuple.hpp"
 
 namespace matrx::agent {
 namespace {
 
-constexpr auto kAsTuple = asio::as_tuple(asio::use_awaitable);
 using asio::posix::stream_descriptor;
 using Kind = FileError::Kind;
 

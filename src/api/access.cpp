@@ -22,7 +22,7 @@ std::string host_of(const http::Request& request) {
   return is_host_name(host) ? std::string(host) : "localhost";
 }
 
-AccessBody to_body(const SandboxId& id, AccessGrant grant, std::string host) {
+AccessBody access_body(const SandboxId& id, AccessGrant grant, std::string host) {
   const std::string port = std::to_string(grant.port);
   AccessBody body{.private_key = std::move(grant.private_key),
                   .username = std::move(grant.username),
@@ -67,7 +67,7 @@ Task<http::Response> Api::give_access(Context& context) {
                                    {"actor", context.actor().text}});
   std::string host =
       settings_.access_host.empty() ? host_of(context.request) : settings_.access_host;
-  const AccessBody body = to_body(*id, *std::move(grant), std::move(host));
+  const AccessBody body = access_body(*id, *std::move(grant), std::move(host));
   auto response = json_response(200, access_schema().encode(body));
   response.headers.add("Cache-Control", "no-store");
   co_return response;

@@ -19,7 +19,7 @@ ExecSpec to_spec(ExecRequest request) {
   return spec;
 }
 
-ExecBody to_body(ExecOutcome outcome) {
+ExecBody exec_body(ExecOutcome outcome) {
   return {.exit_code = outcome.exit_code,
           .stdout_text = std::move(outcome.stdout_text),
           .stderr_text = std::move(outcome.stderr_text),
@@ -40,7 +40,7 @@ Task<http::Response> Api::exec(Context& context) {
   ExecSpec spec = to_spec(*std::move(request));
   auto outcome = co_await core_.exec(*id, std::move(spec), context.actor());
   if (!outcome) co_return error_response(outcome.error(), context.request_id);
-  co_return json_response(200, exec_schema().encode(to_body(*std::move(outcome))));
+  co_return json_response(200, exec_schema().encode(exec_body(*std::move(outcome))));
 }
 
 Task<http::Response> Api::heartbeat(Context& context) {

@@ -12,9 +12,9 @@ namespace {
 using http::Method;
 using Kind = ProcessEvent::Kind;
 
-class TextBody : public http::BodyReader {
+class WholeBody : public http::BodyReader {
  public:
-  explicit TextBody(std::string text) : rest_(std::move(text)) {}
+  explicit WholeBody(std::string text) : rest_(std::move(text)) {}
   Task<Result<std::string>> read_some() override { co_return std::exchange(rest_, {}); }
   std::optional<std::uint64_t> announced_bytes() const override { return std::nullopt; }
 
@@ -74,7 +74,7 @@ class MachineApiTest : public testing::Test {
     request.path = target.substr(0, question);
     if (question != std::string::npos) request.query = target.substr(question + 1);
     if (!accept.empty()) request.headers.add("Accept", accept);
-    TextBody reader(std::move(body));
+    WholeBody reader(std::move(body));
     request.body_reader = &reader;
     http::Response response = life_.await(api_.handle(request));
     body_ = response.body;
@@ -214,7 +214,7 @@ TEST_F(MachineApiTest, AccessIsGivenToWhatCanBeUsed) {
   http::Request request;
   request.method = Method::post;
   request.target = request.path = box_ + "/access";
-  TextBody none("");
+  WholeBody none("");
   request.body_reader = &none;
   const http::Response response = life_.await(closed.handle(request));
   EXPECT_EQ(response.status, 501);

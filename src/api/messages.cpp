@@ -31,7 +31,6 @@ namespace {
 
 constexpr double kCpuMin = 0.1, kCpuMax = 128;
 constexpr std::int64_t kMemoryMbMin = 64, kMemoryMbMax = 1024 * 1024;
-constexpr std::int64_t kBytesPerMb = 1024 * 1024;
 
 std::optional<std::string> unless_empty(const std::string& text) {
   return text.empty() ? std::nullopt : std::optional(text);

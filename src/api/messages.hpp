@@ -6,6 +6,8 @@
 
 namespace matrx::api {
 
+inline constexpr std::int64_t kBytesPerMb = 1024 * 1024;  // the API counts memory in MiB
+
 struct CreateSandboxRequest {
   std::string user_id;
   std::optional<RawObject> config;

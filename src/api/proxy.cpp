@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <charconv>
 
 #include "api/api.hpp"
@@ -12,6 +11,7 @@
 #include "api/keys.hpp"
 #include "api/session.hpp"
 #include "api/sse.hpp"
+#include "async/race.hpp"
 #include "base/limits.hpp"
 #include "base/text.hpp"
 #include "http/client.hpp"
@@ -120,8 +120,7 @@ Task<void> pump(ByteStream& from, ByteStream& to, std::function<void()> moved) {
 
 Task<void> relay(ByteStream& client, std::shared_ptr<ByteStream> program,
                  std::function<void()> moved) {
-  using namespace asio::experimental::awaitable_operators;
-  co_await (pump(client, *program, moved) && pump(*program, client, moved));
+  co_await both(pump(client, *program, moved), pump(*program, client, moved));
 }
 
 struct Answer {

@@ -8,8 +8,6 @@
 namespace matrx::api {
 namespace {
 
-constexpr std::int64_t kBytesPerMb = 1024 * 1024;
-
 CreateSpec to_spec(CreateSandboxRequest request) {
   CreateSpec spec;
   spec.user_id = std::move(request.user_id);

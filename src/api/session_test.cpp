@@ -13,7 +13,7 @@ namespace {
 using http::Method;
 using std::chrono::hours;
 
-constexpr Sessions::Time kStart{};
+constexpr Sessions::Time kSessionStart{};
 
 http::Request request_with(Method method, std::vector<http::Headers::Line> lines) {
   http::Request request;
@@ -29,48 +29,49 @@ class SessionsTest : public testing::Test {
 };
 
 TEST_F(SessionsTest, AreKnownByTheirTokenOnly) {
-  const std::string token = sessions_.open(kStart);
+  const std::string token = sessions_.open(kSessionStart);
   EXPECT_EQ(token.size(), 64U);
-  ASSERT_NE(sessions_.find(token, kStart), nullptr);
-  EXPECT_NE(sessions_.find(token, kStart)->csrf, token);
-  EXPECT_EQ(sessions_.find("", kStart), nullptr);
-  EXPECT_EQ(sessions_.find(token.substr(1), kStart), nullptr);
-  EXPECT_NE(sessions_.open(kStart), token);
+  ASSERT_NE(sessions_.find(token, kSessionStart), nullptr);
+  EXPECT_NE(sessions_.find(token, kSessionStart)->csrf, token);
+  EXPECT_EQ(sessions_.find("", kSessionStart), nullptr);
+  EXPECT_EQ(sessions_.find(token.substr(1), kSessionStart), nullptr);
+  EXPECT_NE(sessions_.open(kSessionStart), token);
 }
 
 TEST_F(SessionsTest, EndWhenNobodyUsesThem) {
-  const std::string token = sessions_.open(kStart);
-  EXPECT_NE(sessions_.find(token, kStart + kSessionIdle - hours(1)), nullptr);
-  EXPECT_NE(sessions_.find(token, kStart + kSessionIdle + hours(1)), nullptr) << "it was used";
-  EXPECT_EQ(sessions_.find(token, kStart + kSessionIdle * 3), nullptr);
+  const std::string token = sessions_.open(kSessionStart);
+  EXPECT_NE(sessions_.find(token, kSessionStart + kSessionIdle - hours(1)), nullptr);
+  EXPECT_NE(sessions_.find(token, kSessionStart + kSessionIdle + hours(1)), nullptr)
+      << "it was used";
+  EXPECT_EQ(sessions_.find(token, kSessionStart + kSessionIdle * 3), nullptr);
   EXPECT_EQ(sessions_.count(), 0U);
 }
 
 TEST_F(SessionsTest, EndAfterAWhileAlsoInUse) {
-  const std::string token = sessions_.open(kStart);
-  auto now = kStart;
-  for (; now < kStart + kSessionMax; now += hours(1)) {
+  const std::string token = sessions_.open(kSessionStart);
+  auto now = kSessionStart;
+  for (; now < kSessionStart + kSessionMax; now += hours(1)) {
     ASSERT_NE(sessions_.find(token, now), nullptr);
   }
   EXPECT_EQ(sessions_.find(token, now), nullptr);
 }
 
 TEST_F(SessionsTest, AreSoManyAtMost) {
-  const std::string idle = sessions_.open(kStart);
-  const std::string used = sessions_.open(kStart);
-  (void)sessions_.find(used, kStart + hours(1));
-  while (sessions_.count() < kSessionsMax) (void)sessions_.open(kStart + hours(2));
-  (void)sessions_.open(kStart + hours(2));
+  const std::string idle = sessions_.open(kSessionStart);
+  const std::string used = sessions_.open(kSessionStart);
+  (void)sessions_.find(used, kSessionStart + hours(1));
+  while (sessions_.count() < kSessionsMax) (void)sessions_.open(kSessionStart + hours(2));
+  (void)sessions_.open(kSessionStart + hours(2));
   EXPECT_EQ(sessions_.count(), kSessionsMax);
-  EXPECT_EQ(sessions_.find(idle, kStart + hours(2)), nullptr);
-  EXPECT_NE(sessions_.find(used, kStart + hours(2)), nullptr);
+  EXPECT_EQ(sessions_.find(idle, kSessionStart + hours(2)), nullptr);
+  EXPECT_NE(sessions_.find(used, kSessionStart + hours(2)), nullptr);
 }
 
 TEST_F(SessionsTest, CanBeClosed) {
-  const std::string token = sessions_.open(kStart);
+  const std::string token = sessions_.open(kSessionStart);
   sessions_.close("another");
   sessions_.close(token);
-  EXPECT_EQ(sessions_.find(token, kStart), nullptr);
+  EXPECT_EQ(sessions_.find(token, kSessionStart), nullptr);
 }
 
 TEST(SessionCookie, IsFoundAmongOthers) {

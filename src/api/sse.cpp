@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "async/clock.hpp"
+#include "async/race.hpp"
 #include "base/text.hpp"
 
 namespace matrx::api {
@@ -28,8 +29,7 @@ Task<void> until_unwanted(http::BodyWriter& writer) {
 }  // namespace
 
 Task<void> while_wanted(http::BodyWriter& writer, Task<void> writing) {
-  using namespace asio::experimental::awaitable_operators;
-  co_await (std::move(writing) || until_unwanted(writer));
+  (void)co_await race(std::move(writing), until_unwanted(writer));
 }
 
 http::Response sse_response() {

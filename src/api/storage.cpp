@@ -9,12 +9,11 @@
 #include "base/ids.hpp"
 #include "base/limits.hpp"
 #include "base/text.hpp"
+#include "base/time.hpp"
 #include "wire/home_manifest.hpp"
 
 namespace matrx::api {
 namespace {
-
-constexpr std::int64_t kNsPerMs = 1'000'000;
 
 std::optional<Tier> parse_tier(std::string_view name) {
   if (name == "hot") return Tier::hot;
@@ -62,7 +61,7 @@ Result<std::string> name_of_cursor(std::string cursor) {
   return *std::move(name);
 }
 
-StoredEntryBody to_body(const std::string& path, const HomeNode& node) {
+StoredEntryBody stored_entry_body(const std::string& path, const HomeNode& node) {
   StoredEntryBody body{.path = to_valid_utf8(path), .size = node.size_bytes};
   body.name = body.path.substr(body.path.rfind('/') + 1);
   body.type = node.kind == NodeKind::file     ? "file"
@@ -74,7 +73,7 @@ StoredEntryBody to_body(const std::string& path, const HomeNode& node) {
   return body;
 }
 
-TierUsageBody to_body(const StorageUsage& usage) {
+TierUsageBody tier_body(const StorageUsage& usage) {
   return {.total_size_bytes = usage.total_size_bytes, .total_objects = usage.total_objects};
 }
 
@@ -87,7 +86,7 @@ Task<http::Response> Api::storage_usage(Context& context) {
   if (!hot) co_return error_response(hot.error(), context.request_id);
   const auto cold = co_await core_.user_storage().usage({place->user_id, Tier::cold});
   if (!cold) co_return error_response(cold.error(), context.request_id);
-  const StorageUsageBody body{.hot = to_body(*hot), .cold = to_body(*cold)};
+  const StorageUsageBody body{.hot = tier_body(*hot), .cold = tier_body(*cold)};
   co_return json_response(200, storage_usage_schema().encode(body));
 }
 
@@ -107,7 +106,8 @@ Task<http::Response> Api::storage_files(Context& context) {
   const auto folder = co_await core_.user_storage().list(*place, std::move(page));
   if (!folder) co_return error_response(folder.error(), context.request_id);
   StoredFolderBody body{.entries = {}, .truncated = folder->truncated};
-  for (const auto& [entry, node] : folder->entries) body.entries.push_back(to_body(entry, node));
+  for (const auto& [entry, node] : folder->entries)
+    body.entries.push_back(stored_entry_body(entry, node));
   if (folder->truncated && !folder->entries.empty()) {
     const std::string& last = folder->entries.rbegin()->first;
     body.next_cursor = to_cursor(last.substr(last.rfind('/') + 1));

@@ -8,12 +8,12 @@
 
 #include "api/terminal.hpp"
 
-#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <charconv>
 
 #include "api/api.hpp"
 #include "api/decode.hpp"
 #include "async/notice.hpp"
+#include "async/race.hpp"
 #include "base/limits.hpp"
 #include "base/log.hpp"
 #include "http/websocket.hpp"
@@ -39,7 +39,6 @@ class TerminalSession {
   // Until either side ends it.
   Task<void> run(http::WebSocket& socket, std::shared_ptr<ProcessEvents> events, int pid,
                  std::uint64_t offset) {
-    using namespace asio::experimental::awaitable_operators;
     socket_ = &socket;
     events_ = std::move(events);
     const bool writes = wants_to_write_ && seats_.take(seat_, *this, false);
@@ -48,7 +47,7 @@ class TerminalSession {
                                {"pid", pid},
                                {"offset", offset},
                                {"writer", writes}});
-    co_await ((show() && listen()) || feed());
+    (void)co_await race(both(show(), listen()), feed());
     socket_ = nullptr;
   }
 

@@ -6,6 +6,7 @@
 #include "async/clock.hpp"
 #include "async/notice.hpp"
 #include "async/offload.hpp"
+#include "async/race.hpp"
 #include "async/task_group.hpp"
 #include "async/turns.hpp"
 #include "base/log.hpp"
@@ -159,6 +160,90 @@ TEST(WithDeadline, KeepsWhatWasDoneWhenTheTimeRanOut) {
     EXPECT_EQ(late.error().code, Code::timeout);
   };
   run_task(all());
+}
+
+// A bug must not look like an answer that does not come.
+TEST(WithDeadline, AnExceptionComesThroughAtOnce) {
+  SystemClock clock;
+  auto broken = [&]() -> Task<int> {
+    co_await clock.sleep(1ms);
+    throw std::bad_alloc();
+  };
+  auto all = [&]() -> Task<void> { (void)co_await with_deadline(clock, 1h, broken()); };
+  EXPECT_THROW(run_task(all()), std::bad_alloc);
+}
+
+TEST(Race, TheFirstEndsTheOther) {
+  SystemClock clock;
+  std::string told;
+  auto runner = [&](milliseconds time, std::string name) -> Task<void> {
+    const struct Leaving {
+      std::string& told;
+      std::string name;
+      ~Leaving() { told += name; }
+    } leaving{told, name};
+    co_await clock.sleep(time);
+    told += "arrived:";
+  };
+  auto all = [&]() -> Task<void> {
+    EXPECT_EQ(co_await race(runner(1ms, "a"), runner(1h, "b")), 0);
+    EXPECT_EQ(told, "arrived:ab");
+    EXPECT_EQ(co_await race(runner(1h, "c"), runner(1ms, "d")), 1);
+    EXPECT_EQ(told, "arrived:abarrived:dc");
+  };
+  run_task(all());
+}
+
+TEST(Race, WhatEitherThrowsIsThrown) {
+  SystemClock clock;
+  auto sleeper = [&](milliseconds time) -> Task<void> { co_await clock.sleep(time); };
+  auto broken = [&](milliseconds time) -> Task<void> {
+    co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+    co_await clock.sleep(time);
+    throw std::runtime_error("a bug");
+  };
+  auto winner = [&]() -> Task<void> { (void)co_await race(broken(1ms), sleeper(1h)); };
+  EXPECT_THROW(run_task(winner()), std::runtime_error);
+  // Also where it shows only while it is cancelled.
+  auto loser = [&]() -> Task<void> { (void)co_await race(sleeper(1ms), broken(20ms)); };
+  EXPECT_THROW(run_task(loser()), std::runtime_error);
+  auto together = [&]() -> Task<void> { co_await both(sleeper(1h), broken(1ms)); };
+  EXPECT_THROW(run_task(together()), std::runtime_error);
+}
+
+TEST(Race, BothEndWithTheirCaller) {
+  SystemClock clock;
+  bool went_on = false;
+  auto all = [&]() -> Task<void> {
+    TaskGroup group(co_await asio::this_coro::executor);
+    auto racing = [&]() -> Task<void> {
+      (void)co_await race(clock.sleep(1h), clock.sleep(1h));
+      went_on = true;
+    };
+    auto waiting = [&]() -> Task<void> {
+      co_await both(clock.sleep(1h), clock.sleep(1h));
+      went_on = true;
+    };
+    group.spawn("race", racing());
+    group.spawn("both", waiting());
+    co_await yield();
+    group.cancel();
+    co_await group.join();
+  };
+  run_task(all());
+  EXPECT_FALSE(went_on);
+}
+
+TEST(Both, WaitsForTheSlowerOne) {
+  SystemClock clock;
+  int ended = 0;
+  auto runner = [&](milliseconds time) -> Task<void> {
+    co_await clock.sleep(time);
+    ++ended;
+  };
+  auto all = [&]() -> Task<void> { co_await both(runner(1ms), runner(20ms)); };
+  run_task(all());
+  EXPECT_EQ(ended, 2);
 }
 
 TEST(Notice, WakesEverybodyWhoWaits) {

@@ -2,9 +2,9 @@
 // Time as a dependency: the wall clock, and sleeping. A simulation brings its own.
 
 #include <algorithm>
-#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <optional>
 
+#include "async/race.hpp"
 #include "async/task.hpp"
 #include "base/time.hpp"
 
@@ -42,12 +42,6 @@ class Patience {
   milliseconds ends_;
 };
 
-// Awaits the task into `result`. For with_deadline().
-template <class T>
-Task<void> await_into(std::optional<T>& result, Task<T> task) {
-  result.emplace(co_await std::move(task));
-}
-
 // Is it worth something, though the time ran out before it came?
 template <class T>
 bool is_success(const T&) {
@@ -63,10 +57,9 @@ bool is_success(const Result<T>& result) {
 // in slices of time loses nothing.
 template <class T>
 Task<std::optional<T>> with_deadline(Clock& clock, milliseconds limit, Task<T> task) {
-  using namespace asio::experimental::awaitable_operators;
   std::optional<T> result;
-  const auto first = co_await (await_into(result, std::move(task)) || clock.sleep(limit));
-  if (first.index() == 1 && result && !is_success(*result)) result.reset();
+  const int first = co_await race(await_into(result, std::move(task)), clock.sleep(limit));
+  if (first == 1 && result && !is_success(*result)) result.reset();
   co_return result;
 }
 

@@ -53,8 +53,10 @@ inline constexpr int kInterimAnswersMax = 8;  // 1xx before an answer, to our cl
 
 // --- Exec --------------------------------------------------------------------------------------
 inline constexpr std::size_t kExecOutputBytesMax = 2 * 1024 * 1024;  // of stdout, of stderr
-inline constexpr auto kExecAnswerMargin = 10s;  // beyond the command's own timeout
-inline constexpr int kTimedOutExitCode = 124;   // as timeout(1) of coreutils
+// Beyond the command's own timeout: the agent takes up to 10 s to start it on a busy host, and some
+// to end it.
+inline constexpr auto kExecAnswerMargin = 20s;
+inline constexpr int kTimedOutExitCode = 124;  // as timeout(1) of coreutils
 
 // --- Docker ------------------------------------------------------------------------------------
 inline constexpr std::size_t kDockerConnectionsMax = 32;  // at once; more wait
@@ -66,6 +68,7 @@ inline constexpr std::size_t kDockerCreatesAtOnceMax = 16;  // more only queue i
 // --- Guest agent -------------------------------------------------------------------------------
 inline constexpr auto kGuestReadyDeadline = 30s;  // container started → agent answers
 inline constexpr auto kGuestCallDeadline = 10s;   // a call that starts nothing
+inline constexpr auto kGuestLookDeadline = 1s;    // does it answer at all?
 inline constexpr auto kGuestShutdownMargin = 3s;  // beyond the grace: the kill of what is left
 inline constexpr std::size_t kGuestConnectionsMax = 256;  // execs of one sandbox at once; more wait
 inline constexpr std::size_t kGuestIdleConnectionsMax = 4;  // kept per sandbox
@@ -78,10 +81,12 @@ inline constexpr int kListDepthMax = 10;       // folders in folders, of one lis
 inline constexpr std::size_t kCopyErrorBytesMax = 4096;
 inline constexpr auto kProxyIdle = 600s;  // of an answer under way; as E2B's proxy
 inline constexpr std::size_t kTerminalMessageBytesMax = 256 * 1024;
-inline constexpr auto kMachinePing = 15s;           // a stream that has nothing to say says so
-inline constexpr auto kMachineSilenceMax = 45s;     // three of them missed
-inline constexpr auto kMachineFileDeadline = 60s;   // a folder moved, removed or listed
-inline constexpr auto kMachineInputDeadline = 70s;  // beyond the agent's own, of 60 s
+inline constexpr auto kMachinePing = 15s;        // a stream that has nothing to say says so
+inline constexpr auto kMachineSilenceMax = 45s;  // three of them missed
+// A hundred at once on a busy host: the agent gives each of them 10 s, and answers itself.
+inline constexpr auto kMachineStartDeadline = 60s;
+inline constexpr auto kMachineFileDeadline = 60s;           // a folder moved, removed or listed
+inline constexpr auto kMachineInputDeadline = 70s;          // beyond the agent's own, of 60 s
 inline constexpr std::size_t kMachineProcessesMax = 2048;   // listed; the agent has 576
 inline constexpr std::size_t kMachineEntriesMax = 100'000;  // of one listing of files
 inline constexpr std::size_t kMachinePortsMax = 2048;       // listed; the agent has 1024

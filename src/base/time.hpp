@@ -2,6 +2,7 @@
 // Points in time as the registry keeps them: UTC, whole milliseconds.
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -18,6 +19,9 @@ std::string to_rfc3339(TimePoint at);
 
 // Accepts what to_rfc3339 gives, and any number of fraction digits (Docker sends nine).
 std::optional<TimePoint> from_rfc3339(std::string_view text);
+
+inline constexpr std::int64_t kNsPerMs = 1'000'000;
+inline constexpr std::int64_t kNsPerSecond = 1'000'000'000;
 
 inline std::int64_t to_unix_ms(TimePoint at) { return at.time_since_epoch().count(); }
 inline TimePoint from_unix_ms(std::int64_t ms) { return TimePoint(milliseconds(ms)); }

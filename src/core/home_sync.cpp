@@ -14,7 +14,6 @@
 namespace matrx {
 namespace {
 
-const Actor kSync{"loop:homes"};
 constexpr auto kWaitPoll = milliseconds(200);
 
 StoragePlace hot(const std::string& user_id) { return {.user_id = user_id, .tier = Tier::hot}; }
@@ -314,10 +313,10 @@ Task<void> HomeSync::save_in_background(Sandbox row, std::shared_ptr<Saving> sav
     Failed& failed = failed_[row.id];
     failed.pause = std::clamp<milliseconds>(failed.pause * 2, kSaveRetryMin, kSaveRetryMax);
     failed.until = clock_.uptime() + failed.pause;
-    co_await registry_.note_storage(row.id, kSync, StorageState::active, done.error().message);
+    co_await registry_.note_storage(row.id, kHomesLoop, StorageState::active, done.error().message);
     co_return;
   }
-  const auto noted = co_await registry_.note_storage(row.id, kSync, StorageState::saved,
+  const auto noted = co_await registry_.note_storage(row.id, kHomesLoop, StorageState::saved,
                                                      words_on_left_out(done->left_out));
   if (!noted) co_return;  // saved once more later: that finds nothing to do
   failed_.erase(row.id);

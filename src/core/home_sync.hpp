@@ -23,6 +23,8 @@
 
 namespace matrx {
 
+inline const Actor kHomesLoop{"loop:homes"};  // who notes what became of a home
+
 class HomeSync {
  public:
   HomeSync(Executor executor, const CoreSettings& settings, Registry& registry, Store& store,

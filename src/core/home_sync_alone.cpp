@@ -1,5 +1,6 @@
 // One sync of a user at a time, over all orchestrators: tried again, told, accounted.
 
+#include "async/race.hpp"
 #include "base/limits.hpp"
 #include "base/log.hpp"
 #include "core/home_sync.hpp"
@@ -7,7 +8,6 @@
 namespace matrx {
 namespace {
 
-const Actor kSync{"loop:homes"};
 constexpr auto kLeasePoll = milliseconds(200);
 
 const char* name_of(SyncDirection direction) {
@@ -44,7 +44,7 @@ Task<void> HomeSync::tell(const Sandbox& row, SyncDirection direction, const Err
                                                           {"error", error.message},
                                                           {"internal", error.internal}});
   if (direction == SyncDirection::down) co_return;  // its row tells where the create fails
-  co_await registry_.note_storage(row.id, kSync, StorageState::active, error.message);
+  co_await registry_.note_storage(row.id, kHomesLoop, StorageState::active, error.message);
 }
 
 Task<Result<std::int64_t>> HomeSync::remove_storage(std::string user_id, std::vector<Tier> tiers,
@@ -83,7 +83,6 @@ Task<Result<std::int64_t>> HomeSync::remove_unused(std::string user_id, std::vec
 
 template <class T>
 Task<Result<T>> HomeSync::with_lease(std::string user_id, std::function<Task<Result<T>>()> work) {
-  using namespace asio::experimental::awaitable_operators;
   const std::string lease = "home:" + user_id;
   const Patience patience(clock_, kHomeLockWait);
   for (;;) {
@@ -94,13 +93,11 @@ Task<Result<T>> HomeSync::with_lease(std::string user_id, std::function<Task<Res
     }
     co_await clock_.sleep(kLeasePoll);
   }
-  auto first =
-      co_await (within(clock_, kSyncDeadline, "The storage", work()) || renew_while_ours(lease));
+  auto done = co_await unless_first(renew_while_ours(lease),
+                                    within(clock_, kSyncDeadline, "The storage", work()));
   co_await store_.take_lease(lease, settings_.installation, milliseconds(0));
-  if (first.index() == 1) {
-    co_return fail(Code::unavailable, "The lock of this user's home was lost; trying again.");
-  }
-  co_return std::get<0>(std::move(first));
+  if (done) co_return *std::move(done);
+  co_return fail(Code::unavailable, "The lock of this user's home was lost; trying again.");
 }
 
 // Ends when the lease may have gone to somebody else.

@@ -1,5 +1,6 @@
 #include "core/lifecycle.hpp"
 
+#include "async/race.hpp"
 #include "base/log.hpp"
 #include "core/inside.hpp"
 #include "model/states.hpp"
@@ -152,8 +153,11 @@ Task<Result<Sandbox>> Lifecycle::bring_up(Sandbox row, ContainerSpec spec, Actor
   if (auto started = co_await runtime_.start(id); !started) co_return not_now(started.error());
   CO_CHECK(co_await unless_ended(id, wait_ready(id)));
   slot.reset();
-  Registry::Change ready = [](Sandbox& r, NewEvent&, TimePoint) -> Result<bool> {
+  Registry::Change ready = [](Sandbox& r, NewEvent&, TimePoint now) -> Result<bool> {
     r.status = Status::ready;
+    // Its time is for its user: what the making took, on a slow day longer than all of it, is not
+    // counted.
+    r.expires_at = now + seconds(r.ttl_seconds);
     r.storage_state = StorageState::active;  // from now on somebody may put work into the home
     return true;
   };
@@ -181,10 +185,10 @@ Task<Result<void>> Lifecycle::take_slot(std::optional<Slots::Slot>& slot) {
 
 template <class T>
 Task<Result<T>> Lifecycle::unless_ended(SandboxId id, Task<Result<T>> task) {
-  using namespace asio::experimental::awaitable_operators;
-  auto first = co_await (std::move(task) || wait_until_ended(id));
-  if (first.index() == 0) co_return std::get<0>(std::move(first));
-  co_return std::unexpected(std::get<1>(std::move(first)));
+  std::optional<Error> ended;
+  auto done = co_await unless_first(await_into(ended, wait_until_ended(id)), std::move(task));
+  if (done) co_return *std::move(done);
+  co_return std::unexpected(*std::move(ended));
 }
 
 Task<Error> Lifecycle::wait_until_ended(SandboxId id) {

@@ -8,7 +8,7 @@
 namespace matrx {
 namespace {
 
-constexpr TimePoint kNow = TimePoint(milliseconds(1'000'000));
+constexpr TimePoint kTableTime = TimePoint(milliseconds(1'000'000));
 
 struct Case {
   Sandbox row;
@@ -26,12 +26,12 @@ std::vector<Case> all_cases() {
         Case c{.due = (flags & 1) != 0, .told = (flags & 2) != 0};
         c.row.status = static_cast<Status>(status);
         c.row.stop_graceful = (flags & 4) != 0;
-        if (flags & 8) c.row.paused_at = kNow;
-        c.row.expires_at = c.due ? kNow : kNow + milliseconds(1);
+        if (flags & 8) c.row.paused_at = kTableTime;
+        c.row.expires_at = c.due ? kTableTime : kTableTime + milliseconds(1);
         c.row.stop_deadline_at = c.row.expires_at;
         if (container >= 0)
           c.container = Container{.state = static_cast<ContainerState>(container)};
-        c.step = next_step(c.row, c.container, kNow, {.agent_told = c.told});
+        c.step = next_step(c.row, c.container, kTableTime, {.agent_told = c.told});
         cases.push_back(std::move(c));
       }
     }

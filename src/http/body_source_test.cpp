@@ -24,7 +24,7 @@ class Pieces : public ByteSource {
   std::size_t given_ = 0;
 };
 
-Task<Response> answer(Request& request) {
+Task<Response> answer_upload(Request& request) {
   if (request.path == "/refuse") co_return Response{.status = 413};
   const auto announced = request.body_reader->announced_bytes();
   auto body = co_await request.body_reader->read_all(std::size_t{8} << 20);
@@ -62,7 +62,7 @@ class BodySourceTest : public ServerTest {
   Told tell(const std::string& target, ByteSource& source,
             std::optional<std::uint64_t> bytes = std::nullopt) {
     Told told;
-    with_server(answer, [&](std::string port) -> Task<void> {
+    with_server(answer_upload, [&](std::string port) -> Task<void> {
       told = co_await send(port, target, source, bytes);
     });
     return told;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "async/notice.hpp"
+#include "async/race.hpp"
 #include "async/turns.hpp"
 #include "base/limits.hpp"
 #include "http/parser.hpp"
@@ -13,7 +14,7 @@
 namespace matrx::http {
 namespace {
 
-constexpr std::size_t kReadBytes = 16 * 1024;
+constexpr std::size_t kClientReadBytes = 16 * 1024;
 
 struct Connection {
   std::unique_ptr<Stream> stream;
@@ -22,7 +23,7 @@ struct Connection {
 
 Task<Result<void>> read_more(Connection& connection, MessageParser<false>& parser,
                              const std::string& name) {
-  std::array<char, kReadBytes> bytes;
+  std::array<char, kClientReadBytes> bytes;
   CO_TRY(count, co_await connection.stream->read_some(bytes));
   if (count > 0) {
     connection.buffer.append(bytes.data(), count);
@@ -117,8 +118,7 @@ class BodyExchange {
       : connection_(connection), request_(request), name_(std::move(name)), clock_(clock) {}
 
   Task<Result<Parser>> run() {
-    using namespace asio::experimental::awaitable_operators;
-    (void)co_await (read_answer() || send_body());
+    (void)co_await race(read_answer(), send_body());
     if (answer_) co_return *std::move(answer_);
     connection_.stream->close();  // so that nobody takes it for complete
     co_return std::unexpected(problem_);

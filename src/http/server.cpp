@@ -3,13 +3,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <list>
 
+#include "async/as_tuple.hpp"
 #include "async/task_group.hpp"
 #include "base/keep_alive.hpp"
 #include "base/limits.hpp"
@@ -19,7 +19,6 @@
 namespace matrx::http {
 namespace {
 
-constexpr auto kAsTuple = asio::as_tuple(asio::use_awaitable);
 constexpr auto kSweepInterval = 250ms;     // how late a deadline may be noticed
 constexpr auto kAcceptRetryDelay = 100ms;  // no descriptor free: some will be soon
 constexpr int kBacklog = 512;

@@ -13,7 +13,7 @@
 namespace matrx::http {
 namespace {
 
-constexpr std::size_t kReadBytes = 8 * 1024;
+constexpr std::size_t kServerReadBytes = 8 * 1024;
 constexpr std::size_t kBodyReadBytes = 64 * 1024;           // of a body, which may be long
 constexpr std::size_t kLingerBytesMax = 256 * 1024 * 1024;  // many clients send all, then read
 constexpr auto kLingerTimeout = 5s;
@@ -171,7 +171,7 @@ Task<bool> ServerConnection::serve_one() {
       co_return co_await refuse(parser.header_too_large() ? 431 : 400, parser.problem());
     }
     if (need == Need::nothing) break;
-    if (!co_await read_more(kReadBytes)) co_return false;
+    if (!co_await read_more(kServerReadBytes)) co_return false;
     if (std::exchange(idle_, false)) allow(kHeaderTimeout);
   }
   idle_ = false;

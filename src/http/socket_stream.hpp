@@ -4,7 +4,6 @@
 #include <sys/socket.h>
 
 #include <array>
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/write.hpp>
@@ -12,11 +11,10 @@
 #include <optional>
 #include <utility>
 
+#include "async/as_tuple.hpp"
 #include "http/stream.hpp"
 
 namespace matrx::http {
-
-inline constexpr auto kAsTuple = asio::as_tuple(asio::use_awaitable);
 
 // An end and a lost connection are remembered: after them Asio's reactor does not try again at
 // once, but waits for the kernel to say something new about the socket, which it never does (seen

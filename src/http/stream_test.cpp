@@ -9,6 +9,7 @@
 
 #include "async/clock.hpp"
 #include "base/descriptor.hpp"
+#include "fakes/patience.hpp"
 #include "fakes/run_task.hpp"
 #include "http/stream.hpp"
 
@@ -17,7 +18,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto kLongEnough = 10s;  // for what answers at once, or never
+const auto kLongEnough = patience(10s);  // for what answers at once, or never
 
 struct Pair {
   std::unique_ptr<Stream> ours;

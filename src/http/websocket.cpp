@@ -1,6 +1,5 @@
 #include "http/websocket.hpp"
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
@@ -8,8 +7,10 @@
 #include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/websocket.hpp>
 
+#include "async/as_tuple.hpp"
 #include "async/clock.hpp"
 #include "async/notice.hpp"
+#include "async/race.hpp"
 #include "async/turns.hpp"
 #include "base/limits.hpp"
 #include "base/text.hpp"
@@ -20,8 +21,6 @@ namespace {
 namespace beast = boost::beast;
 namespace websocket = beast::websocket;
 using boost::system::error_code;
-
-constexpr auto kAsTuple = asio::as_tuple(asio::use_awaitable);
 
 error_code to_code(const Error& error) {
   return error.code == Code::cancelled ? asio::error::operation_aborted
@@ -174,10 +173,9 @@ class BeastWebSocket : public WebSocket {
     if (is_closed_) co_return fail(Code::unavailable, "The WebSocket is closed.");
     socket_.text(is_text);
     socket_.binary(!is_text);
-    using namespace asio::experimental::awaitable_operators;
     // Beast's operations cannot be cancelled: the connection has to go.
-    auto first = co_await (write_now(bytes) || abort_after(kWriteTimeout));
-    if (first.index() == 0) co_return std::get<0>(std::move(first));
+    auto written = co_await unless_first(abort_after(kWriteTimeout), write_now(bytes));
+    if (written) co_return *std::move(written);
     co_return fail(Code::timeout, "The WebSocket takes nothing.");
   }
 

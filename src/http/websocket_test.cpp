@@ -24,7 +24,7 @@ Task<void> echo(WebSocket& socket) {
   }
 }
 
-Task<Response> answer(Request& request) {
+Task<Response> answer_socket(Request& request) {
   const auto wants = wants_websocket(request);
   if (!wants) co_return Response{.status = 400};
   if (!*wants) co_return Response{.status = 426};
@@ -67,7 +67,7 @@ class WebSocketTest : public ServerTest {
 
   // The frames are sent at once, with the handshake.
   void expect(const std::string& frames, const std::string& answers) {
-    with_server(answer, [&](std::string port) -> Task<void> {
+    with_server(answer_socket, [&](std::string port) -> Task<void> {
       const std::string all = co_await raw(port, std::string(kHandshake) + frames);
       EXPECT_EQ(after_handshake(all), answers);
     });
@@ -75,7 +75,7 @@ class WebSocketTest : public ServerTest {
 };
 
 TEST_F(WebSocketTest, ShakesHands) {
-  with_server(answer, [&](std::string port) -> Task<void> {
+  with_server(answer_socket, [&](std::string port) -> Task<void> {
     const std::string all = co_await raw(port, std::string(kHandshake) + frame(8, ""));
     EXPECT_TRUE(all.starts_with("HTTP/1.1 101 ")) << all;
     // The answer to this key in RFC 6455 §1.3.
@@ -89,7 +89,7 @@ TEST_F(WebSocketTest, RefusesWhatIsNoProperRequest) {
     text.replace(text.find(from), from.size(), to);
     return text.replace(text.find("keep-alive"), 10, "close");
   };
-  with_server(answer, [&](std::string port) -> Task<void> {
+  with_server(answer_socket, [&](std::string port) -> Task<void> {
     const std::string old = with("Version: 13", "Version: 8");
     EXPECT_TRUE((co_await raw(port, old)).starts_with("HTTP/1.1 400 "));
     const std::string keyless = with("Sec-WebSocket-Key", "Sec-WebSocket-Kex");
@@ -125,7 +125,7 @@ TEST_F(WebSocketTest, WhatIsTooLargeOrNoTextEndsIt) {
 
 TEST_F(WebSocketTest, CutMidMessageAndByItself) {
   expect(frame(1, "cut"), "");
-  with_server(answer, [&](std::string port) -> Task<void> {
+  with_server(answer_socket, [&](std::string port) -> Task<void> {
     auto stream = (co_await tcp_connector("127.0.0.1", port)()).value();
     (void)co_await stream->write(kHandshake, frame(1, "half of it").substr(0, 8));
     EXPECT_TRUE((co_await next(*stream)).starts_with("HTTP/1.1 101 "));
@@ -134,7 +134,7 @@ TEST_F(WebSocketTest, CutMidMessageAndByItself) {
 }
 
 TEST_F(WebSocketTest, AServerThatStopsWaitsForNobody) {
-  with_server(answer, [&](std::string port) -> Task<void> {
+  with_server(answer_socket, [&](std::string port) -> Task<void> {
     held_.push_back((co_await tcp_connector("127.0.0.1", port)()).value());
     Stream& silent = *held_.back();
     (void)co_await silent.write(kHandshake);

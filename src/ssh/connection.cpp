@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::size_t kOwnTasks = 3;
 
-Connection& to_self(void* self) { return *static_cast<Connection*>(self); }
+Connection& to_connection(void* self) { return *static_cast<Connection*>(self); }
 
 }  // namespace
 
@@ -36,14 +36,16 @@ Connection::Connection(Executor executor, GatewayContext& context, const AccessK
 // --- What the client asks for; the library calls these from within its turns ---------------------
 
 int Connection::on_key(ssh_session, const char* user, ssh_key key, char state, void* self) {
-  return to_self(self).check_key(user, key, state);
+  return to_connection(self).check_key(user, key, state);
 }
 
-ssh_channel Connection::on_session(ssh_session, void* self) { return to_self(self).open_session(); }
+ssh_channel Connection::on_session(ssh_session, void* self) {
+  return to_connection(self).open_session();
+}
 
 // What the callbacks above do not take. 1: the library refuses.
 int Connection::on_message(ssh_session, ssh_message message, void* self) {
-  Connection& me = to_self(self);
+  Connection& me = to_connection(self);
   const int type = ssh_message_type(message), subtype = ssh_message_subtype(message);
   if (type == SSH_REQUEST_AUTH && subtype != SSH_AUTH_METHOD_NONE) {
     me.refuse_key("another way than a key");

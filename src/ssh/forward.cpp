@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <array>
-#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <vector>
 
+#include "async/race.hpp"
 #include "base/limits.hpp"
 #include "base/log.hpp"
 
@@ -48,14 +48,13 @@ bool is_loopback_name(std::string_view host) {
 
 Task<void> run_forward(GatewayContext& context, SandboxId id, Actor actor, Channel& channel,
                        int port) {
-  using namespace asio::experimental::awaitable_operators;
   auto dialed = co_await context.core.inside().call(id, Entry::work, actor, &Machine::dial, port);
   log::info("ssh forward",
             {{"sandbox_id", id.text()}, {"port", port}, {"opened", dialed.has_value()}});
   if (dialed) {
     Activity& activity = context.core.inside().activity();
-    co_await (pump_in(channel, **dialed, activity, id) &&
-              pump_out(**dialed, channel, activity, id));
+    co_await both(pump_in(channel, **dialed, activity, id),
+                  pump_out(**dialed, channel, activity, id));
   }
   channel.close();
 }

@@ -5,10 +5,10 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <list>
 
+#include "async/as_tuple.hpp"
 #include "base/descriptor.hpp"
 #include "base/keep_alive.hpp"
 #include "base/limits.hpp"
@@ -20,7 +20,6 @@ namespace {
 
 using asio::ip::tcp;
 
-constexpr auto kAsTuple = asio::as_tuple(asio::use_awaitable);
 constexpr auto kAcceptRetryDelay = std::chrono::milliseconds(100);
 constexpr int kBacklog = 64;
 

@@ -1,9 +1,9 @@
 #include "ssh/session_channel.hpp"
 
 #include <algorithm>
-#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <cctype>
 
+#include "async/race.hpp"
 #include "base/limits.hpp"
 #include "base/log.hpp"
 
@@ -35,7 +35,7 @@ TerminalShape shape_of(int columns, int rows) {
           .rows = rows < 1 ? 24 : std::min(rows, kTerminalSideMax)};
 }
 
-SessionChannel& to_self(void* self) { return *static_cast<SessionChannel*>(self); }
+SessionChannel& to_channel(void* self) { return *static_cast<SessionChannel*>(self); }
 
 }  // namespace
 
@@ -68,7 +68,7 @@ SessionChannel::~SessionChannel() {
 
 int SessionChannel::on_terminal(ssh_session, ssh_channel, const char* term, int columns, int rows,
                                 int, int, void* self) {
-  SessionChannel& me = to_self(self);
+  SessionChannel& me = to_channel(self);
   if (me.is_requested_) return -1;
   me.start_.terminal = shape_of(columns, rows);
   const std::string_view name = term == nullptr ? "" : term;
@@ -81,7 +81,7 @@ int SessionChannel::on_terminal(ssh_session, ssh_channel, const char* term, int 
 
 int SessionChannel::on_resize(ssh_session, ssh_channel, int columns, int rows, int, int,
                               void* self) {
-  SessionChannel& me = to_self(self);
+  SessionChannel& me = to_channel(self);
   if (!me.start_.terminal) return -1;
   me.start_.terminal = shape_of(columns, rows);
   me.is_resized_ = true;
@@ -91,7 +91,7 @@ int SessionChannel::on_resize(ssh_session, ssh_channel, int columns, int rows, i
 
 int SessionChannel::on_environment(ssh_session, ssh_channel, const char* name, const char* value,
                                    void* self) {
-  SessionChannel& me = to_self(self);
+  SessionChannel& me = to_channel(self);
   const std::string_view text = value == nullptr ? "" : value;
   const bool fits = name != nullptr && is_variable_name(name) && text.size() <= kLabelCharsMax &&
                     std::string_view(name).size() <= kLabelCharsMax &&
@@ -102,21 +102,21 @@ int SessionChannel::on_environment(ssh_session, ssh_channel, const char* name, c
 }
 
 int SessionChannel::on_shell(ssh_session, ssh_channel, void* self) {
-  return to_self(self).request("/bin/sh", {"-c", kShell});
+  return to_channel(self).request("/bin/sh", {"-c", kShell});
 }
 
 int SessionChannel::on_command(ssh_session, ssh_channel, const char* command, void* self) {
   if (command == nullptr || std::string_view(command).size() > kSshCommandBytesMax) return -1;
-  return to_self(self).request("/bin/sh", {"-c", kCommand, "sh", command});
+  return to_channel(self).request("/bin/sh", {"-c", kCommand, "sh", command});
 }
 
 int SessionChannel::on_subsystem(ssh_session, ssh_channel, const char* name, void* self) {
   if (name == nullptr || std::string_view(name) != "sftp") return -1;
-  return to_self(self).request("/bin/sh", {"-c", kSftp});
+  return to_channel(self).request("/bin/sh", {"-c", kSftp});
 }
 
 void SessionChannel::on_signal(ssh_session, ssh_channel, const char* name, void* self) {
-  SessionChannel& me = to_self(self);
+  SessionChannel& me = to_channel(self);
   if (name == nullptr || me.signals_.size() >= kSshSignalsMax) return;
   me.signals_.emplace_back(name);
   me.told_.ring();
@@ -163,11 +163,12 @@ Task<Result<void>> SessionChannel::start() {
 
 // A command keeps the sandbox busy; an open shell does only where somebody types.
 Task<void> SessionChannel::serve() {
-  using namespace asio::experimental::awaitable_operators;
   std::optional<Activity::Hold> hold;
   if (!start_.terminal) hold.emplace(context_.core.inside().activity().hold(id_));
-  co_await (show() || listen() || obey());
+  (void)co_await race(talk(), obey());
 }
+
+Task<void> SessionChannel::talk() { (void)co_await race(show(), listen()); }
 
 // Process → client.
 Task<void> SessionChannel::show() {

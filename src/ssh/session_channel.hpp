@@ -34,6 +34,7 @@ class SessionChannel {
 
   Task<Result<void>> start();
   Task<void> serve();
+  Task<void> talk();
   Task<void> show();
   Task<void> listen();
   Task<void> obey();

@@ -1,13 +1,11 @@
 #include "ssh/transport.hpp"
 
-#include <boost/asio/as_tuple.hpp>
-
+#include "async/as_tuple.hpp"
 #include "base/limits.hpp"
 
 namespace matrx::ssh {
 namespace {
 
-constexpr auto kAsTuple = asio::as_tuple(asio::use_awaitable);
 constexpr int kTurnPollsMax = 8;  // then somebody else has a go
 
 }  // namespace

@@ -5,7 +5,7 @@
 namespace matrx::json {
 namespace {
 
-std::unexpected<Error> broken(std::size_t at) {
+std::unexpected<Error> broken_document(std::size_t at) {
   return fail(Code::invalid, "JSON decode error at byte " + std::to_string(at) + ".");
 }
 
@@ -81,7 +81,7 @@ Result<void> read_elements(Cursor& cursor, const std::function<Result<void>(cons
     TRY(element, parse(cursor.value_text()));
     CHECK_OK(see(element));
     if (cursor.take(']')) return {};
-    if (!cursor.take(',')) return broken(cursor.at());
+    if (!cursor.take(',')) return broken_document(cursor.at());
   }
 }
 
@@ -91,15 +91,15 @@ Result<ArrayDocument> parse_array_in(std::string_view text, std::string_view nam
                                      const std::function<Result<void>(const value&)>& see) {
   Cursor cursor(text);
   ArrayDocument document;
-  if (!cursor.take('{')) return broken(cursor.at());
+  if (!cursor.take('{')) return broken_document(cursor.at());
   bool is_open = !cursor.take('}');
   while (is_open) {
     TRY(key, parse(cursor.value_text()));
-    if (!key.is_string() || !cursor.take(':')) return broken(cursor.at());
+    if (!key.is_string() || !cursor.take(':')) return broken_document(cursor.at());
     const boost::json::string& member = key.get_string();
     if (std::string_view(member.data(), member.size()) == name && cursor.is_next('[')) {
       // Twice would be two documents in one.
-      if (document.has_array) return broken(cursor.at());
+      if (document.has_array) return broken_document(cursor.at());
       document.has_array = true;
       CHECK_OK(read_elements(cursor, see));
     } else {
@@ -107,9 +107,9 @@ Result<ArrayDocument> parse_array_in(std::string_view text, std::string_view nam
       document.others[member] = std::move(other);
     }
     is_open = cursor.take(',');
-    if (!is_open && !cursor.take('}')) return broken(cursor.at());
+    if (!is_open && !cursor.take('}')) return broken_document(cursor.at());
   }
-  if (!cursor.is_at_end()) return broken(cursor.at());
+  if (!cursor.is_at_end()) return broken_document(cursor.at());
   return document;
 }
 

@@ -12,7 +12,7 @@ constexpr std::size_t kPartHeaderBytesMax = 16 * 1024;
 constexpr std::size_t kDataBytesMax = 64 * 1024;  // of one event
 constexpr std::size_t kPaddingBytesMax = 256;     // blanks behind a delimiter
 
-std::unexpected<Error> broken(std::string_view what) {
+std::unexpected<Error> broken_multipart(std::string_view what) {
   return fail(Code::invalid, "The multipart body is broken: " + std::string(what) + ".");
 }
 
@@ -146,12 +146,12 @@ Result<bool> MultipartDecoder::take_delimiter_line() {
   if (end == std::string_view::npos) {
     const auto known = padding.ends_with('\r') ? padding.substr(0, padding.size() - 1) : padding;
     if (!std::ranges::all_of(known, is_blank) || known.size() > kPaddingBytesMax) {
-      return broken("something follows a boundary");
+      return broken_multipart("something follows a boundary");
     }
     return false;
   }
   if (!std::ranges::all_of(padding, is_blank) || padding.size() > kPaddingBytesMax) {
-    return broken("something follows a boundary");
+    return broken_multipart("something follows a boundary");
   }
   used_ += end;  // the line's end stays: a part without headers begins with an empty line
   state_ = State::headers;
@@ -164,7 +164,7 @@ Result<std::optional<MultipartEvent>> MultipartDecoder::take_headers() {
   // Not found may mean that the last bytes are its beginning.
   const std::size_t known =
       end == std::string_view::npos ? rest.size() - std::min<std::size_t>(rest.size(), 4) : end;
-  if (known > kPartHeaderBytesMax) return broken("a part's header is too long");
+  if (known > kPartHeaderBytesMax) return broken_multipart("a part's header is too long");
   if (end == std::string_view::npos) return std::nullopt;
   MultipartEvent event{.kind = MultipartEvent::Kind::part};
   std::string_view lines = rest.substr(0, end);

@@ -15,7 +15,7 @@ constexpr std::size_t kExtrasBytesMax = 64 * 1024;  // a pax header, a long name
 constexpr std::uint64_t kSizeMax = 1ULL << 62;      // sums of sizes stay in range
 constexpr std::int64_t kTimeMax = 1LL << 55;
 
-std::unexpected<Error> broken(std::string_view what) {
+std::unexpected<Error> broken_tar(std::string_view what) {
   return fail(Code::invalid, "The tar archive is broken: " + std::string(what) + ".");
 }
 
@@ -123,18 +123,18 @@ Result<std::optional<TarEvent>> TarReader::take_header() {
     if (rest.size() < kTarBlockBytes) return std::nullopt;
     const std::string_view bytes = rest.substr(0, kTarBlockBytes);
     if (is_zero(bytes)) {
-      if (has_extras_) return broken("it ends in the middle of an entry");
+      if (has_extras_) return broken_tar("it ends in the middle of an entry");
       done_ = true;
       return TarEvent{};
     }
     TarBlock block;
     std::memcpy(&block, bytes.data(), sizeof block);
-    if (number_in(block.checksum) != tar_checksum(bytes)) return broken("a checksum is wrong");
+    if (number_in(block.checksum) != tar_checksum(bytes)) return broken_tar("a checksum is wrong");
     const auto announced = number_in(block.size);
-    if (!announced || *announced > kSizeMax) return broken("a size is none");
+    if (!announced || *announced > kSizeMax) return broken_tar("a size is none");
 
     if (block.type == 'x' || block.type == 'g' || block.type == 'L' || block.type == 'K') {
-      if (*announced > kExtrasBytesMax) return broken("a header is too long");
+      if (*announced > kExtrasBytesMax) return broken_tar("a header is too long");
       const auto size = static_cast<std::size_t>(*announced);
       const std::size_t padded = (size + kTarBlockBytes - 1) / kTarBlockBytes * kTarBlockBytes;
       if (rest.size() < kTarBlockBytes + padded) return std::nullopt;
@@ -190,23 +190,23 @@ Result<void> TarReader::take_extras(char type, std::string_view text) {
     const auto length = decimal<std::size_t>(text.substr(0, blank));
     if (blank == std::string_view::npos || !length || *length <= blank + 1 ||
         *length > text.size() || text[*length - 1] != '\n') {
-      return broken("a pax record is none");
+      return broken_tar("a pax record is none");
     }
     const auto record = text.substr(blank + 1, *length - blank - 2);
     text.remove_prefix(*length);
     const auto equals = record.find('=');
-    if (equals == std::string_view::npos) return broken("a pax record has no value");
+    if (equals == std::string_view::npos) return broken_tar("a pax record has no value");
     const auto name = record.substr(0, equals), value = record.substr(equals + 1);
     if (name == "path") extras_.path = value;
     if (name == "linkpath") extras_.link_target = value;
     if (name == "size") {
       extras_.size = decimal<std::uint64_t>(value);
-      if (!extras_.size || *extras_.size > kSizeMax) return broken("a size is none");
+      if (!extras_.size || *extras_.size > kSizeMax) return broken_tar("a size is none");
     }
     if (name == "mtime") {
       extras_.modified = decimal<std::int64_t>(value);
       if (!extras_.modified || *extras_.modified > kTimeMax || *extras_.modified < -kTimeMax) {
-        return broken("a time is none");
+        return broken_tar("a time is none");
       }
     }
   }

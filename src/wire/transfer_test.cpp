@@ -33,10 +33,10 @@ TEST(Sha256, KnownValues) {
 }
 
 TEST(ByteRange, OneRangeOrTheWhole) {
-  using Kind = RangeAnswer::Kind;
+  using Wanted = RangeAnswer::Kind;
   const auto part = [](std::string_view header) {
     const auto answer = parse_range(header, 100);
-    EXPECT_EQ(answer.kind, Kind::part) << header;
+    EXPECT_EQ(answer.kind, Wanted::part) << header;
     return answer.range;
   };
   EXPECT_EQ(part("bytes=0-9"), (ByteRange{0, 10}));
@@ -46,13 +46,13 @@ TEST(ByteRange, OneRangeOrTheWhole) {
   EXPECT_EQ(part("bytes=99-18446744073709551615"), (ByteRange{99, 1}));
   EXPECT_EQ(part("Bytes= 5 - 5 "), (ByteRange{5, 1}));
   for (const char* header : {"bytes=100-", "bytes=100-200", "bytes=-0"}) {
-    EXPECT_EQ(parse_range(header, 100).kind, Kind::unsatisfiable) << header;
+    EXPECT_EQ(parse_range(header, 100).kind, Wanted::unsatisfiable) << header;
   }
   for (const char* header : {"", "bytes=", "bytes=-", "bytes=5-4", "bytes=0-1,5-6", "lines=0-1",
                              "bytes=a-b", "bytes=0-99999999999999999999"}) {
-    EXPECT_EQ(parse_range(header, 100).kind, Kind::whole) << header;
+    EXPECT_EQ(parse_range(header, 100).kind, Wanted::whole) << header;
   }
-  EXPECT_EQ(parse_range("bytes=0-", 0).kind, Kind::unsatisfiable);
+  EXPECT_EQ(parse_range("bytes=0-", 0).kind, Wanted::unsatisfiable);
 }
 
 TEST(AcceptEncoding, WhatAClientTakes) {
@@ -123,12 +123,12 @@ std::string story(std::string_view body, std::string_view boundary, std::size_t 
       const auto event = decoder.next();
       if (!event) return told + "!";
       if (!*event) break;
-      using Kind = MultipartEvent::Kind;
+      using Part = MultipartEvent::Kind;
       const MultipartEvent& e = **event;
-      if (e.kind == Kind::part) told += "[" + e.name + "|" + e.filename.value_or("-") + ":";
-      if (e.kind == Kind::data) told += e.bytes;
-      if (e.kind == Kind::part_end) told += "]";
-      if (e.kind == Kind::end) told += ".";
+      if (e.kind == Part::part) told += "[" + e.name + "|" + e.filename.value_or("-") + ":";
+      if (e.kind == Part::data) told += e.bytes;
+      if (e.kind == Part::part_end) told += "]";
+      if (e.kind == Part::end) told += ".";
     }
   }
   return told;

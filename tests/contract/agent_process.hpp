@@ -11,6 +11,8 @@
 #include <cstdlib>
 #include <string>
 
+#include "fakes/patience.hpp"
+
 namespace matrx {
 
 // An agent that ends with us and holds nothing of ours open: should a test abort, whoever started
@@ -33,11 +35,11 @@ inline pid_t spawn_agent(const std::string& socket) {
 
 // Until it can be connected to: the file alone is there a moment earlier. False: it does not come.
 inline bool wait_for_agent(const std::string& socket) {
-  constexpr int kTriesMax = 3000;
+  const int tries = patience(3000);
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   socket.copy(address.sun_path, sizeof address.sun_path - 1);
-  for (int i = 0; i < kTriesMax; ++i) {
+  for (int i = 0; i < tries; ++i) {
     const int line = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     const bool is_there =
         ::connect(line, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;

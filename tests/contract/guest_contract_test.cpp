@@ -16,6 +16,7 @@
 #include "async/task_group.hpp"
 #include "base/random.hpp"
 #include "contract/agent_process.hpp"
+#include "fakes/patience.hpp"
 #include "fakes/run_task.hpp"
 
 namespace matrx {
@@ -43,7 +44,7 @@ class GuestContract : public testing::Test {
     }
     std::filesystem::remove_all(folder_);
   }
-  void SetUp() override { ASSERT_TRUE(run_task(io_, guest_->wait_ready(id_, 10s))); }
+  void SetUp() override { ASSERT_TRUE(run_task(io_, guest_->wait_ready(id_, patience(10s)))); }
 
   std::string run_folder() const { return (folder_ / id_.text() / "run").string(); }
 
@@ -102,7 +103,7 @@ TEST(GuestContractSuite, TheAgentEndsWithItsTest) {
     std::ifstream file("/proc/" + std::to_string(agent) + "/cmdline");
     return file.get() != std::ifstream::traits_type::eof();  // empty of one that nobody has reaped
   };
-  for (int i = 0; i < 1000 && lives(); ++i) ::usleep(10'000);
+  for (int i = 0; i < patience(1000) && lives(); ++i) ::usleep(10'000);
   EXPECT_FALSE(lives());
   if (agent > 0 && lives()) ::kill(agent, SIGKILL);
   std::filesystem::remove_all(folder);
@@ -177,7 +178,7 @@ TEST_F(GuestContract, ATimeoutEndsEverything) {
   const auto outcome =
       try_exec({.command = "trap '' TERM HUP; setsid " + sleep + " & (setsid " + sleep +
                            " & ) ; (" + sleep + " & exec " + sleep + ") & echo begun; " + sleep,
-                .timeout = 300ms})
+                .timeout = patience(600ms)})
           .value();
   EXPECT_TRUE(outcome.timed_out);
   EXPECT_EQ(outcome.exit_code, 124);
@@ -186,11 +187,11 @@ TEST_F(GuestContract, ATimeoutEndsEverything) {
 }
 
 TEST_F(GuestContract, AStoppedSupervisorIsNoHideout) {
-  const auto outcome = try_exec(
-      {.command = "sleep 0.1; kill -STOP $PPID; sleep 1000; : " + marker_, .timeout = 200ms});
+  const auto outcome = try_exec({.command = "sleep 0.1; kill -STOP $PPID; sleep 1000; : " + marker_,
+                                 .timeout = patience(400ms)});
   ASSERT_TRUE(outcome);
   EXPECT_TRUE(outcome->timed_out);
-  for (int i = 0; i < 200 && survivors() > 0; ++i) run_task(io_, clock_.sleep(50ms));
+  for (int i = 0; i < patience(200) && survivors() > 0; ++i) run_task(io_, clock_.sleep(50ms));
   EXPECT_EQ(survivors(), 0);
 }
 
@@ -217,12 +218,16 @@ TEST_F(GuestContract, ShutdownIsPatientThenFirmThenTheAgentEnds) {
        "/bye; exit' TERM; while :; do sleep 0.05; done) "
        ">/dev/null 2>&1 &");
   exec("(trap '' TERM; while :; do sleep 0.05; : " + marker_ + "; done) >/dev/null 2>&1 &");
-  ASSERT_TRUE(run_task(io_, guest_->shutdown(id_, 500ms)));
+  ASSERT_TRUE(run_task(io_, guest_->shutdown(id_, patience(1s))));
   EXPECT_TRUE(std::filesystem::exists(run_folder() + "/bye"));
   EXPECT_EQ(survivors(), 0);
   int status = -1;
   EXPECT_EQ(::waitpid(std::exchange(agent_, -1), &status, 0) > 0 && WEXITSTATUS(status) == 0, true);
   EXPECT_EQ(try_exec({.command = "true"}).error().code, Code::unavailable);
+}
+
+TEST_F(GuestContract, ALivingAgentIsSeenAtOneLook) {
+  EXPECT_TRUE(run_task(io_, guest_->wait_ready(id_, 0ms)));
 }
 
 TEST_F(GuestContract, ADeadAgentIsUnavailable) {

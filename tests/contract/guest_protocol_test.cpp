@@ -14,6 +14,7 @@
 #include "base/random.hpp"
 #include "base/text.hpp"
 #include "contract/agent_process.hpp"
+#include "fakes/patience.hpp"
 #include "fakes/run_task.hpp"
 #include "http/client.hpp"
 #include "wire/connect_envelope.hpp"
@@ -101,7 +102,7 @@ class GuestProtocol : public testing::Test {
                                 .target = std::move(target),
                                 .headers = headers(),
                                 .body = std::move(body),
-                                .deadline = 60s};
+                                .deadline = patience(60s)};
     auto response = co_await client_->send(std::move(request));
     EXPECT_TRUE(response) << response.error().message;
     co_return std::move(response).value_or(http::ClientResponse{});
@@ -265,12 +266,12 @@ TEST_F(GuestProtocol, AProcessOutlivesItsClientAndIsReadOnFromAnyOffset) {
 TEST_F(GuestProtocol, ADeadlineEndsTheWholeTree) {
   auto test = [&]() -> Task<void> {
     const std::string deaf = "bash -c 'trap \"\" TERM HUP INT; sleep 1000; : " + marker_ + "'";
-    auto messages =
-        co_await open("process.Process/Start",
-                      shell("setsid " + deaf + " & (setsid " + deaf + " &); " + deaf), 400);
+    auto messages = co_await open("process.Process/Start",
+                                  shell("setsid " + deaf + " & (setsid " + deaf + " &); " + deaf),
+                                  static_cast<int>(patience(600ms).count()));
     const Told told = co_await listen(messages);
     EXPECT_EQ(json::text_at(*json::object_at(told.closing, "error"), "code"), "deadline_exceeded");
-    for (int i = 0; i < 500 && survivors() > 0; ++i) co_await clock_.sleep(20ms);
+    for (int i = 0; i < patience(500) && survivors() > 0; ++i) co_await clock_.sleep(20ms);
     EXPECT_EQ(survivors(), 0);
   };
   run_task(io_, test());
@@ -334,11 +335,11 @@ TEST_F(GuestProtocol, AnUploadThatBreaksOffLeavesNothing) {
     const auto files = [&] {
       return std::distance(fs::directory_iterator(folder_), fs::directory_iterator());
     };
-    for (int i = 0; i < 1000 && files() == 1; ++i) co_await clock_.sleep(5ms);
+    for (int i = 0; i < patience(1000) && files() == 1; ++i) co_await clock_.sleep(5ms);
     EXPECT_EQ(files(), 2);  // on its way, under another name
     EXPECT_FALSE(fs::exists(folder_ / "half"));
     stream->close();
-    for (int i = 0; i < 1000 && files() > 1; ++i) co_await clock_.sleep(5ms);
+    for (int i = 0; i < patience(1000) && files() > 1; ++i) co_await clock_.sleep(5ms);
     EXPECT_EQ(files(), 1);
   };
   run_task(io_, test());

@@ -162,6 +162,21 @@ TEST_F(Bounds, ACreateThatWaitsForOthersCanBeEnded) {
   EXPECT_EQ(world_.created_count, made) << "a container was made for it all the same";
 }
 
+// However long the making takes: nobody is handed a sandbox whose time is over.
+TEST_F(Bounds, TheTimeOfASandboxBeginsWhenItIsHandedOver) {
+  OrchestratorLife& life = begin_life(kSimInstallation);
+  world_.faults.delay_max = seconds(3);
+  for (int i = 0; i < 20; ++i) {
+    CreateSpec spec;
+    spec.user_id = "user-" + std::to_string(i);
+    spec.ttl_seconds = 2;
+    const auto made = life.await(life.core().create(std::move(spec), {"test"}));
+    ASSERT_TRUE(made);
+    EXPECT_EQ(made->expires_at, made->updated_at + seconds(2));
+    EXPECT_GT(made->expires_at, world_.clock.now());
+  }
+}
+
 TEST_F(Bounds, AStopWrittenElsewhereDuringACreateIsCarriedOut) {
   OrchestratorLife& here = begin_life(kSimInstallation);
   OrchestratorLife& there = begin_life(kElsewhere);

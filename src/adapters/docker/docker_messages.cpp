@@ -154,14 +154,14 @@ std::string network_body(std::string_view name, std::string_view installation) {
 }
 
 std::string read_log_frames(std::string_view body, std::size_t bytes_max) {
-  constexpr std::size_t kHeaderBytes = 8;
+  constexpr std::size_t kFrameHeaderBytes = 8;
   std::string text;
-  while (body.size() >= kHeaderBytes) {
+  while (body.size() >= kFrameHeaderBytes) {
     std::size_t length = 0;
-    for (std::size_t i = 4; i < kHeaderBytes; ++i) {
+    for (std::size_t i = 4; i < kFrameHeaderBytes; ++i) {
       length = length << 8U | static_cast<unsigned char>(body[i]);
     }
-    body.remove_prefix(kHeaderBytes);
+    body.remove_prefix(kFrameHeaderBytes);
     text += body.substr(0, length);
     body.remove_prefix(std::min(length, body.size()));
   }

@@ -11,7 +11,7 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
 
-FirewallPlan a_plan() {
+FirewallPlan a_firewall() {
   return {.installation = "1f2e3d4c-5b6a-7988",
           .bridge = "br-0123456789ab",
           .nameservers = {"10.0.0.2"},
@@ -19,7 +19,7 @@ FirewallPlan a_plan() {
 }
 
 TEST(FirewallRules, RefuseTheMetadataServiceAndPrivateRanges) {
-  const std::string rules = filter_table(firewall_lines(a_plan()));
+  const std::string rules = filter_table(firewall_lines(a_firewall()));
   for (const char* range : {"169.254.0.0/16", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16",
                             "100.64.0.0/10", "127.0.0.0/8"}) {
     EXPECT_THAT(rules,
@@ -28,14 +28,14 @@ TEST(FirewallRules, RefuseTheMetadataServiceAndPrivateRanges) {
 }
 
 TEST(FirewallRules, OfTheHostItselfNothingIsReached) {
-  const std::string rules = filter_table(firewall_lines(a_plan()));
+  const std::string rules = filter_table(firewall_lines(a_firewall()));
   EXPECT_THAT(rules, HasSubstr("-A MATRX-I-1f2e3d4c5b6a7988 -j REJECT"));
   // Nothing lets anything pass behind the last word of its chain.
   EXPECT_GT(rules.rfind("-A MATRX-I-1f2e3d4c5b6a7988 -j REJECT"), rules.rfind("RETURN"));
 }
 
 TEST(FirewallRules, ExceptionsComeBeforeWhatTheyAreExceptionsOf) {
-  const std::string rules = filter_table(firewall_lines(a_plan()));
+  const std::string rules = filter_table(firewall_lines(a_firewall()));
   const auto refused = rules.find("-A MATRX-F-1f2e3d4c5b6a7988 -d 10.0.0.0/8");
   EXPECT_LT(rules.find("-A MATRX-F-1f2e3d4c5b6a7988 -d 10.9.0.0/16 -j RETURN"), refused);
   EXPECT_LT(rules.find("-A MATRX-F-1f2e3d4c5b6a7988 -d 10.0.0.2 -p udp --dport 53 -j RETURN"),
@@ -43,7 +43,7 @@ TEST(FirewallRules, ExceptionsComeBeforeWhatTheyAreExceptionsOf) {
 }
 
 TEST(FirewallRules, AreReplacedAsAWhole) {
-  const std::string rules = filter_table(firewall_lines(a_plan()));
+  const std::string rules = filter_table(firewall_lines(a_firewall()));
   EXPECT_THAT(rules, testing::StartsWith("*filter\n:MATRX-F-1f2e3d4c5b6a7988 - [0:0]\n"));
   EXPECT_THAT(rules, testing::EndsWith("COMMIT\n"));
   EXPECT_THAT(rules, Not(HasSubstr("DOCKER-USER")));  // what is not ours stays as it is

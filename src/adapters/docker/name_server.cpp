@@ -2,18 +2,18 @@
 
 #include <algorithm>
 #include <array>
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
 #include <charconv>
 
 #include "adapters/docker/firewall.hpp"
 #include "adapters/docker/limits.hpp"
+#include "async/as_tuple.hpp"
+#include "async/race.hpp"
 #include "base/log.hpp"
 
 namespace matrx::docker {
 namespace {
 
-constexpr auto kAsTuple = asio::as_tuple(asio::use_awaitable);
 constexpr std::uint16_t kPort = 53;
 constexpr auto kLook = std::chrono::hours(1);  // the gate tells when there is something to see
 
@@ -69,11 +69,13 @@ Task<void> NameServer::serve(std::string address) {
   socket_.emplace(std::move(socket));
   log::info("name server for allowlists", {{"address", address}});
   gate_.tell_name_server("");
-  using namespace asio::experimental::awaitable_operators;
-  co_await (receive(*socket_) || [](NameServer& self, std::string at) -> Task<void> {
-    while (self.gate_.gateway() == at) co_await self.gate_.changed().wait(kLook);
-  }(*this, address));
+  (void)co_await race(receive(*socket_), wait_for_move(address));
   gate_.tell_name_server("it moves to another address");
+}
+
+// Until the network's gateway has another address.
+Task<void> NameServer::wait_for_move(std::string address) {
+  while (gate_.gateway() == address) co_await gate_.changed().wait(kLook);
 }
 
 Task<void> NameServer::join() {

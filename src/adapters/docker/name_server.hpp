@@ -41,6 +41,7 @@ class NameServer {
 
   Task<void> serve(std::string address);
   Task<void> receive(Udp::socket& socket);
+  Task<void> wait_for_move(std::string address);
   Task<void> answer(std::string query, Udp::endpoint from);
   Task<std::string> reply_to(const std::string& query, std::string from);
   struct Told {

@@ -28,8 +28,8 @@ class EnvelopeSeries : public Series<T> {
         heard_(clock.uptime()) {}
 
   // Reads the first one, which next() then gives: what the agent refuses is told here.
-  Task<Result<void>> wait_first() {
-    CO_TRY(first, co_await within(clock_, kGuestCallDeadline, "The guest agent", next()));
+  Task<Result<void>> wait_first(milliseconds deadline = kGuestCallDeadline) {
+    CO_TRY(first, co_await within(clock_, deadline, "The guest agent", next()));
     first_.emplace(std::move(first));
     co_return Result<void>();
   }

@@ -56,7 +56,8 @@ Task<Result<void>> GuestClient::wait_ready(const SandboxId& id, milliseconds lim
   const auto until = std::chrono::steady_clock::now() + limit;
   for (milliseconds pause = kPollMin;; pause = std::min(pause + pause / 3 + kPollMin, kPollMax)) {
     http::ClientRequest request{.method = Method::get, .target = "/health"};
-    request.deadline = std::min<milliseconds>(limit, kGuestCallDeadline);
+    // Also who asks only once, with no time to wait, is told of an agent that lives.
+    request.deadline = std::clamp<milliseconds>(limit, kGuestLookDeadline, kGuestCallDeadline);
     const auto response = co_await client->send(std::move(request));
     if (response && response->status == 204) co_return Result<void>();
     if (std::chrono::steady_clock::now() >= until) {

@@ -61,13 +61,13 @@ Task<Result<std::string>> GuestMachine::call(SandboxId id, std::string method, s
 
 Task<Result<std::unique_ptr<http::ResponseStream>>> GuestMachine::stream(
     SandboxId id, std::string method, std::string user, std::string message,
-    std::optional<milliseconds> timeout) {
+    std::optional<milliseconds> timeout, milliseconds deadline) {
   const auto client = agents_.client_of(id);
   http::ClientRequest request{.method = Method::post,
                               .target = "/" + std::move(method),
                               .headers = {},
                               .body = encode_envelope(0, message),
-                              .deadline = kGuestCallDeadline};
+                              .deadline = deadline};
   request.headers.add("Content-Type", "application/connect+json");
   request.headers.add("Keepalive-Ping-Interval", std::to_string(seconds(kMachinePing).count()));
   if (timeout) request.headers.add("Connect-Timeout-Ms", std::to_string(timeout->count()));
@@ -82,9 +82,10 @@ Task<Result<std::unique_ptr<http::ResponseStream>>> GuestMachine::stream(
 
 Task<Result<std::unique_ptr<ProcessEvents>>> GuestMachine::start_process(SandboxId id,
                                                                          ProcessStart start) {
-  CO_TRY(opened, co_await stream(id, "process.Process/Start", start.user,
-                                 machine::write_start(start), start.timeout));
-  co_return co_await begin_events(std::move(opened));
+  CO_TRY(opened,
+         co_await stream(id, "process.Process/Start", start.user, machine::write_start(start),
+                         start.timeout, kMachineStartDeadline));
+  co_return co_await begin_events(std::move(opened), kMachineStartDeadline);
 }
 
 Task<Result<std::unique_ptr<ProcessEvents>>> GuestMachine::follow_process(SandboxId id,
@@ -98,10 +99,10 @@ Task<Result<std::unique_ptr<ProcessEvents>>> GuestMachine::follow_process(Sandbo
 
 // The agent says in the stream itself that there will be none.
 Task<Result<std::unique_ptr<ProcessEvents>>> GuestMachine::begin_events(
-    std::unique_ptr<http::ResponseStream> opened) {
+    std::unique_ptr<http::ResponseStream> opened, milliseconds deadline) {
   auto events = std::make_unique<EnvelopeSeries<ProcessEvent>>(clock_, std::move(opened),
                                                                machine::read_process_event);
-  CO_CHECK(co_await events->wait_first());
+  CO_CHECK(co_await events->wait_first(deadline));
   co_return std::move(events);
 }
 

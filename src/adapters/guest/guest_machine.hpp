@@ -49,11 +49,11 @@ class GuestMachine : public Machine {
                                  std::string message, milliseconds deadline = kGuestCallDeadline,
                                  std::size_t answer_bytes_max = kMachineAnswerBytesMax);
   // A streaming call.
-  Task<Result<std::unique_ptr<http::ResponseStream>>> stream(SandboxId id, std::string method,
-                                                             std::string user, std::string message,
-                                                             std::optional<milliseconds> timeout);
+  Task<Result<std::unique_ptr<http::ResponseStream>>> stream(
+      SandboxId id, std::string method, std::string user, std::string message,
+      std::optional<milliseconds> timeout, milliseconds deadline = kGuestCallDeadline);
   Task<Result<std::unique_ptr<ProcessEvents>>> begin_events(
-      std::unique_ptr<http::ResponseStream> opened);
+      std::unique_ptr<http::ResponseStream> opened, milliseconds deadline = kGuestCallDeadline);
   Task<Result<std::string>> get(SandboxId id, std::string target);
   Task<Result<FileDownload>> download(SandboxId id, std::string target, std::string range);
   Task<Result<std::string>> upload(SandboxId id, http::ClientRequest request);

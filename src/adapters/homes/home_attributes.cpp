@@ -9,11 +9,11 @@
 #include <ranges>
 
 #include "base/files.hpp"
+#include "base/time.hpp"
 
 namespace matrx {
 namespace {
 
-constexpr std::int64_t kNsPerSecond = 1'000'000'000;
 constexpr mode_t kWhileFilling = 0700;
 
 timespec to_timespec(std::int64_t ns) {

@@ -15,11 +15,10 @@
 
 #include "base/files.hpp"
 #include "base/limits.hpp"
+#include "base/time.hpp"
 
 namespace matrx {
 namespace {
-
-constexpr std::int64_t kNsPerSecond = 1'000'000'000;
 
 class Folder {
  public:

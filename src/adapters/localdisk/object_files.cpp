@@ -16,13 +16,13 @@
 #include "base/limits.hpp"
 #include "base/random.hpp"
 #include "base/remove_tree.hpp"
+#include "base/time.hpp"
 
 namespace matrx {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::int64_t kNsPerSecond = 1'000'000'000;
 constexpr const char* kPartPrefix = ".matrx-part-";  // of a file that is still being written
 
 using Listing = std::unique_ptr<DIR, int (*)(DIR*)>;

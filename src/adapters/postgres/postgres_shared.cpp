@@ -12,10 +12,8 @@
 namespace matrx {
 namespace {
 
+using postgres::kActive;
 using postgres::Params;
-
-constexpr const char* kActive =
-    "status IN ('creating', 'starting', 'ready', 'running', 'shutting_down')";
 
 // Where a reader of the feed stands: the transaction and the event after which to go on. Event ids
 // alone are no order: a smaller one may be committed later. Transactions below the snapshot's xmin

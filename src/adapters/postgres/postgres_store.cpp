@@ -10,11 +10,9 @@
 namespace matrx {
 namespace {
 
+using postgres::kActive;
 using postgres::kSandboxColumns;
 using postgres::Params;
-
-constexpr const char* kActive =
-    "status IN ('creating', 'starting', 'ready', 'running', 'shutting_down')";
 
 std::unexpected<Error> unknown() { return fail(Code::not_found, "There is no such sandbox."); }
 

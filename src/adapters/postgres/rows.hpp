@@ -12,6 +12,9 @@ namespace matrx::postgres {
 
 // The columns of a SELECT that read_sandbox reads, in its order.
 extern const char* const kSandboxColumns;
+// The condition of rows whose sandbox has not ended.
+inline constexpr const char* kActive =
+    "status IN ('creating', 'starting', 'ready', 'running', 'shutting_down')";
 // The columns that are written, and their values as parameters from $1 on.
 extern const char* const kWrittenColumns;
 extern const char* const kWrittenValues;

@@ -8,12 +8,11 @@
 #include "adapters/rclone/rclone_storage.hpp"
 #include "async/offload.hpp"
 #include "base/limits.hpp"
+#include "base/time.hpp"
 #include "wire/home_manifest.hpp"
 
 namespace matrx {
 namespace {
-
-constexpr std::int64_t kNsPerMs = 1'000'000;
 
 std::string remote(const std::string& prefix) { return "s3:" + prefix; }
 

@@ -14,6 +14,7 @@
 #include <fstream>
 
 #include "adapters/rclone/store_errors.hpp"
+#include "async/race.hpp"
 #include "base/files.hpp"
 #include "base/limits.hpp"
 #include "base/log.hpp"
@@ -235,14 +236,13 @@ Task<Result<std::string>> Daemon::ask(std::string name, json::object parameters,
 }
 
 Task<Result<json::object>> Daemon::transfer(std::string name, json::object parameters) {
-  using namespace asio::experimental::awaitable_operators;
   const std::string group = "matrx/" + std::to_string(++transfers_);
   parameters["_group"] = group;
-  auto first = co_await (call(name, std::move(parameters), kObjectTransferMax) ||
-                         wait_for_standstill(group));
+  auto done = co_await unless_first(wait_for_standstill(group),
+                                    call(name, std::move(parameters), kObjectTransferMax));
+  if (done) co_return *std::move(done);
   // rclone gives up what nobody listens to any more.
-  if (first.index() == 1) co_return no_answer(name + ": nothing has moved for too long");
-  co_return std::get<0>(std::move(first));
+  co_return no_answer(name + ": nothing has moved for too long");
 }
 
 Task<void> Daemon::wait_for_standstill(std::string group) {

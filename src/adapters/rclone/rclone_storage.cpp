@@ -11,6 +11,7 @@
 #include "base/files.hpp"
 #include "base/ids.hpp"
 #include "base/limits.hpp"
+#include "base/time.hpp"
 #include "wire/home_manifest.hpp"
 #include "wire/json_array.hpp"
 
@@ -20,7 +21,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kBucketCharsMin = 3, kBucketCharsMax = 63;
-constexpr std::int64_t kNsPerMs = 1'000'000;
 // Also what the store, by its own clock, has begun in the future.
 constexpr const char* kAnyAge = "-24h";
 
