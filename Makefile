@@ -70,8 +70,8 @@ format: ## format the C++ code
 format-check: ## say what is not formatted
 	@tools/format.sh --check
 
-lint: ## clang-tidy over what changed
-	@tools/lint.sh
+lint: ## clang-tidy over what changed, and whether each source brings its own includes
+	@tools/lint.sh && tools/lint.sh alone
 
 check-includes: ## check the arrows between the folders of src/
 	@tools/include_graph.py

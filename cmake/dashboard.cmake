@@ -39,3 +39,6 @@ else()
 endif()
 target_sources(matrx_apps_orchestrator PRIVATE ${dashboard_table})
 target_include_directories(matrx_apps_orchestrator PRIVATE ${CMAKE_BINARY_DIR}/generated)
+
+# What is generated before anything can be compiled, for tools that only read the sources.
+add_custom_target(matrx-generated DEPENDS ${dashboard_table} ${CMAKE_BINARY_DIR}/generated/sqlite_migrations.inc)

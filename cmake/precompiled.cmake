@@ -10,9 +10,9 @@ foreach(headers matrx_precompiled matrx_precompiled_other)
   target_link_libraries(${headers} PRIVATE matrx_options fmt::fmt-header-only Boost::json Threads::Threads)
   target_precompile_headers(${headers} PRIVATE <algorithm> <chrono> <deque> <filesystem> <fstream> <functional> <map>
     <memory> <optional> <random> <regex> <set> <span> <string> <string_view> <unordered_map> <variant> <vector>
-    <fmt/format.h> <boost/json.hpp> <boost/asio.hpp> <boost/asio/experimental/awaitable_operators.hpp>
+    <fmt/format.h> <boost/json.hpp> <boost/asio.hpp>
     <boost/beast/http.hpp>)
-  if(MATRX_TESTS)
+  if(MATRX_TESTS STREQUAL ON)  # else the shipped build would compile all anew for its few tests
     target_link_libraries(${headers} PRIVATE GTest::gtest)
     target_precompile_headers(${headers} PRIVATE <gtest/gtest.h>)
   endif()

@@ -7,7 +7,7 @@ target_link_libraries(matrx_fakes PUBLIC matrx_testing matrx_core matrx_adapters
 target_compile_options(matrx_fakes PRIVATE $<$<CONFIG:Debug>:-O1>)
 
 file(GLOB sim_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/sim/*.cpp)
-test_program(sim_test sim SOURCES ${sim_sources} LIBS matrx_fakes)
+test_program(sim_test sim SOURCES ${sim_sources} LIBS matrx_fakes OPTIMIZED)
 target_compile_options(sim_test PRIVATE $<$<CONFIG:Debug>:-O1>)
 
 test_program(store_contract_test contract
@@ -20,15 +20,17 @@ test_on_postgres(store_contract_test "*Postgres*")
 test_program(sqlite_upgrade_test contract
   SOURCES ${CMAKE_SOURCE_DIR}/tests/contract/sqlite_upgrade_test.cpp
   LIBS matrx_adapters_sqlite)
-target_compile_definitions(sqlite_upgrade_test PRIVATE
-  MATRX_SQLITE_MIGRATIONS_FOLDER="${CMAKE_SOURCE_DIR}/migrations/sqlite"
-  MATRX_FIRST_SCHEMA="${CMAKE_SOURCE_DIR}/tests/contract/schemas/sqlite_first.sql")
+if(TARGET sqlite_upgrade_test)
+  target_compile_definitions(sqlite_upgrade_test PRIVATE
+    MATRX_SQLITE_MIGRATIONS_FOLDER="${CMAKE_SOURCE_DIR}/migrations/sqlite"
+    MATRX_FIRST_SCHEMA="${CMAKE_SOURCE_DIR}/tests/contract/schemas/sqlite_first.sql")
+endif()
 
 test_program(guest_contract_test contract
   SOURCES ${CMAKE_SOURCE_DIR}/tests/contract/guest_contract_test.cpp
     ${CMAKE_SOURCE_DIR}/tests/contract/guest_protocol_test.cpp
   LIBS matrx_adapters_guest
-  ENV "MATRX_AGENT_BINARY=$<TARGET_FILE:matrx-agent>")
+  ENV "MATRX_AGENT_BINARY=$<TARGET_FILE:matrx-agent>" OPTIMIZED)
 add_dependencies(guest_contract_test matrx-agent)
 
 # Unit tests that need a simulated world or a loop that can be killed.
@@ -40,7 +42,7 @@ if(TARGET agent_test)
   target_link_libraries(agent_test PRIVATE matrx_fakes)
 endif()
 
-# The orchestrator that dies where tests/integration/test_failpoints.py wants it to.
+# The orchestrator that dies where tests/integration/failpoints.py wants it to.
 add_executable(matrx-orchestrator-failpoints ${CMAKE_SOURCE_DIR}/tests/failpoints/main.cpp)
 target_link_libraries(matrx-orchestrator-failpoints PRIVATE matrx_apps_orchestrator)
 if(TARGET adapters_postgres_test)

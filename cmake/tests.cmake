@@ -1,5 +1,8 @@
 # Unit tests stand beside their source as x_test.cpp; one program per layer.
 # Labels: unit, contract, sim (no Docker, no network), docker (a real engine).
+#
+# MATRX_TESTS=OPTIMIZED, for the release build: only the programs that say so, since everything runs under the
+# sanitizers. They do what takes too long or says nothing there: many seeds of the simulation, and memory.
 find_package(GTest REQUIRED)
 include(GoogleTest)
 
@@ -7,30 +10,36 @@ add_library(matrx_testing STATIC ${CMAKE_SOURCE_DIR}/tests/fakes/run_task.cpp)
 target_include_directories(matrx_testing PUBLIC ${CMAKE_SOURCE_DIR}/tests)
 target_link_libraries(matrx_testing PUBLIC matrx_async GTest::gmock GTest::gtest_main)
 
-# test_program(<name> <label> SOURCES … LIBS … [ENV …] [FILTER <what of it runs by itself>])
+# test_program(<name> <label> SOURCES … LIBS … [ENV …] [FILTER <what of it runs by itself>] [OPTIMIZED])
 function(test_program name label)
-  cmake_parse_arguments(ARG "" "FILTER" "SOURCES;LIBS;ENV" ${ARGN})
-  if(NOT ARG_SOURCES)
+  cmake_parse_arguments(ARG "OPTIMIZED" "FILTER" "SOURCES;LIBS;ENV" ${ARGN})
+  if(NOT ARG_SOURCES OR (MATRX_TESTS STREQUAL OPTIMIZED AND NOT ARG_OPTIMIZED))
     return()
   endif()
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE matrx_testing ${ARG_LIBS})
-  gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 TEST_FILTER "${ARG_FILTER}"
-    PROPERTIES LABELS ${label} TIMEOUT 300 ENVIRONMENT "${ARG_ENV}")
+  gtest_discover_tests(${name} DISCOVERY_TIMEOUT 300 TEST_FILTER "${ARG_FILTER}"
+    PROPERTIES LABELS ${label} ENVIRONMENT "${ARG_ENV}")
 endfunction()
 
 # test_on_postgres(<program> <filter>): these tests of a test_program in one run, with a database.
 function(test_on_postgres name filter)
+  if(NOT TARGET ${name})
+    return()
+  endif()
   add_test(NAME ${name}_postgres
     COMMAND ${CMAKE_SOURCE_DIR}/tools/with-postgres.sh $<TARGET_FILE:${name}> --gtest_filter=${filter})
-  set_tests_properties(${name}_postgres PROPERTIES LABELS contract TIMEOUT 300)
+  set_tests_properties(${name}_postgres PROPERTIES LABELS contract)
 endfunction()
 
 # test_on_s3(<program> <filter>): the same with an object store, which runs in a container.
 function(test_on_s3 name filter)
+  if(NOT TARGET ${name})
+    return()
+  endif()
   add_test(NAME ${name}_s3
     COMMAND ${CMAKE_SOURCE_DIR}/tools/with-s3.sh $<TARGET_FILE:${name}> --gtest_filter=${filter})
-  set_tests_properties(${name}_s3 PROPERTIES LABELS docker TIMEOUT 300)
+  set_tests_properties(${name}_s3 PROPERTIES LABELS docker)
 endfunction()
 
 foreach(folder base async model wire http core api ssh agent adapters/homes adapters/sqlite

@@ -50,6 +50,32 @@ own_capabilities() {
 # steps N: how many steps follow, for the "[2/6]" in front of each.
 steps() { STEP=0 STEPS=$1; }
 
+# Every step leaves a line in a table: when it began, how deep it is nested, its seconds, the seconds of processor time
+# that the whole machine was busy meanwhile (the engine and its containers included, and whatever else ran), those that
+# others took from a virtual machine, its exit code, its name. The script that was called first owns the table;
+# tools/times.py reads it.
+if [ -z "${MATRX_STEPS_FILE:-}" ]; then
+  MATRX_STEPS_FILE=$RESULTS/steps-$(basename "$0" .sh).tsv
+  export MATRX_STEPS_FILE
+  rm -f "$MATRX_STEPS_FILE"
+fi
+
+# machine_ticks: sets BUSY_TICKS and STOLEN_TICKS, of all processors since the start of the machine.
+machine_ticks() {
+  local user nice system irq softirq
+  read -r _ user nice system _ _ irq softirq STOLEN_TICKS _ </proc/stat
+  BUSY_TICKS=$((user + nice + system + irq + softirq))
+}
+
+# note_step BEGIN BUSY STOLEN SECONDS RC NAME: the line of a step that began with these ticks.
+note_step() {
+  local per_second=100
+  machine_ticks
+  mkdir -p "$(dirname "$MATRX_STEPS_FILE")"
+  printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$1" "${MATRX_STEP_DEPTH:-0}" "$4" "$(((BUSY_TICKS - $2) / per_second))" \
+    "$(((STOLEN_TICKS - $3) / per_second))" "$5" "$6" >>"$MATRX_STEPS_FILE"
+}
+
 # step NAME CMD…: runs CMD with its output in build/logs and shows one line of progress. When CMD fails, shows the
 # end of its output and returns its exit code. MATRX_VERBOSE=1 shows all output. STEP_LIMIT=seconds ends CMD and all
 # its children after that time (CI uses it, so that one hanging step cannot eat the whole run).
@@ -61,6 +87,10 @@ step() {
   mkdir -p "$LOGS"
   log=$LOGS/${LOG_NAME:-$(basename "$0" .sh)}-$STEP.log
   started=$SECONDS
+  local begin=$EPOCHSECONDS busy stolen depth=${MATRX_STEP_DEPTH:-0}
+  machine_ticks
+  busy=$BUSY_TICKS stolen=$STOLEN_TICKS
+  export MATRX_STEP_DEPTH=$((depth + 1)) # of the steps within CMD
   if [ -n "${MATRX_VERBOSE:-}" ]; then
     say "$title"
     limited "$@" 2>&1 | tee "$log" || rc=$?
@@ -73,6 +103,8 @@ step() {
     wait "$ticker" 2>/dev/null || true
   fi
   took=$((SECONDS - started))
+  MATRX_STEP_DEPTH=$depth
+  note_step "$begin" "$busy" "$stolen" "$took" "$rc" "$name"
   if [ -n "$ticker" ] && [ -t 1 ]; then
     printf '\r\033[K%s' "$title"
   elif [ -z "$ticker" ] || [ "$took" -ge "$BEAT" ]; then
@@ -120,7 +152,39 @@ tick() {
   done
 }
 
-# build_preset NAME: configures if needed and builds.
+# build_preset NAME [OPTION…]: configures if needed (the options go to cmake) and builds. One at a time: where
+# build_ahead has begun with it, this waits for that, and then finds little or nothing to do.
 build_preset() {
-  cmake --preset "$1" && cmake --build --preset "$1"
+  local preset=$1
+  shift
+  mkdir -p build
+  (
+    flock 9
+    cmake --preset "$preset" "$@" && cmake --build --preset "$preset"
+  ) 9>"build/$preset.lock"
 }
+
+# build_tested PRESET: the same, as the tests want it: of the release build also what has to be tested optimized.
+build_tested() {
+  if [ "$1" = release ]; then build_preset release -DMATRX_TESTS=OPTIMIZED; else build_preset "$1"; fi
+}
+
+# build_ahead PRESET…: builds them behind what follows, one after the other, with the time that nobody else wants: tests
+# on real containers mostly wait. What fails is said by the step that needs the build, which tries it again. Ends with
+# this script.
+build_ahead() {
+  mkdir -p "$LOGS"
+  setsid tools/build-ahead.sh "$@" >"$LOGS/build-ahead.log" 2>&1 </dev/null &
+  local builder=$!
+  # shellcheck disable=SC2064  # the number is known now
+  trap "kill -- -$builder 2>/dev/null || true" EXIT
+}
+
+# measure_slowness: sets MATRX_TEST_SLOWNESS, by which tests stretch their limits, unless it is set.
+measure_slowness() {
+  [ -n "${MATRX_TEST_SLOWNESS:-}" ] || MATRX_TEST_SLOWNESS=$(tools/slowness.py)
+  export MATRX_TEST_SLOWNESS
+}
+
+# test_seconds N: N seconds of a quiet machine on this one, at least N.
+test_seconds() { awk -v n="$1" -v slowness="$MATRX_TEST_SLOWNESS" 'BEGIN { printf "%d", n * slowness }'; }

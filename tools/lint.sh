@@ -1,52 +1,77 @@
 #!/usr/bin/env bash
-# Runs clang-tidy over the sources. A file that was clean is not looked at again until it, any header, the settings or
-# the compiler flags change. Left out: tests, and src/http, whose files cost half a minute each because of Boost.Beast.
-#   tools/lint.sh            everything
-#   tools/lint.sh FILE…      some files
+# Runs clang-tidy over the sources, tests left out, with all checks of .clang-tidy. Several sources of a folder go
+# through it as one (the preset "lint"): what they include is then read once, which is most of the work.
+#   tools/lint.sh          everything; what was clean is not looked at again until it or any header changes
+#   tools/lint.sh FILE…    what these files are compiled together with
+#   tools/lint.sh alone    whether each source brings all its includes itself: in a unity build, or with precompiled
+#                          headers, others bring them along; files and headers as they were clean before are passed over
 source "$(dirname "$0")/lib.sh"
 
 CACHE=build/lint-cache
 DATABASE=build/lint
+TIMES=$RESULTS/lint # -tidy.tsv, -alone.tsv: the seconds of each
 
-# One file: a child of the xargs below, so that several run at a time.
+# What a source alone is read with, whichever target it is of.
+ALONE_FLAGS=(-std=c++23 -Isrc -I"$DATABASE/generated" -isystem /usr/include/postgresql -DFMT_HEADER_ONLY=1
+  -DBOOST_ASIO_SEPARATE_COMPILATION -DBOOST_ASIO_NO_DEPRECATED -DBOOST_ASIO_DISABLE_BOOST_ARRAY
+  -DBOOST_BEAST_SEPARATE_COMPILATION '-DMATRX_VERSION="0"')
+
+# One unit: a child of the xargs below, so that several run at a time.
 if [ "${1:-}" = --one ]; then
-  file=$2 position=$3
-  key=$({ echo "$LINT_COMMON_HASH $file" && cat "$file"; } | sha256sum | cut -c1-32)
+  unit=$2 position=$3
+  # Its sources are what it includes; a source is its own.
+  mapfile -t sources < <(sed -n 's/^#include "\(.*\.cpp\)"$/\1/p' "$unit")
+  case $unit in build/*) ;; *) sources=("$unit") ;; esac
+  key=$({ echo "$LINT_COMMON_HASH $LINT_TOOL" && cat "${sources[@]}"; } | sha256sum | cut -c1-32)
   [ ! -e "$CACHE/$key" ] || exit 0
-  started=$SECONDS
-  if output=$(clang-tidy-19 -p "$DATABASE" --quiet "$file" 2>&1); then
+  started=${EPOCHREALTIME/./}
+  if [ "$LINT_TOOL" = tidy ]; then
+    output=$(clang-tidy-19 -p "$DATABASE" --quiet "$unit" 2>&1) && rc=0 || rc=1
+  else
+    output=$(clang++-19 -fsyntax-only "${ALONE_FLAGS[@]}" "$unit" 2>&1) && rc=0 || rc=1
+  fi
+  took=$(((${EPOCHREALTIME/./} - started) / 1000))
+  printf '%s.%03d\t%s\n' "$((took / 1000))" "$((took % 1000))" "${sources[*]#"$ROOT"/}" >>"$TIMES-$LINT_TOOL.tsv"
+  if [ "$rc" -eq 0 ]; then
     touch "$CACHE/$key"
-    say "[$position] $file ($((SECONDS - started)) s)"
+    say "[$position] ${sources[*]#"$ROOT"/}"
     exit 0
   fi
-  say "[$position] $file FAILED"
+  say "[$position] ${sources[*]#"$ROOT"/} FAILED"
   grep -v 'warnings generated' <<<"$output"
   exit 1
 fi
 
-# The build makes compile_commands.json and the generated sources.
-build_preset dev >/dev/null || fail "the dev build failed: run 'make build' to see why."
-mkdir -p "$CACHE" "$DATABASE"
-# Without the precompiled headers: clang-tidy is nearly twice as fast then, and a missing include is an error.
-sed -E 's/ -Winvalid-pch( -Xclang [^ ]+){4}//' build/dev/compile_commands.json >"$DATABASE/compile_commands.json"
-! grep -q include-pch "$DATABASE/compile_commands.json" ||
-  fail "the flags of the precompiled headers have changed: see $0."
+mkdir -p "$CACHE" "$RESULTS"
 find "$CACHE" -type f -mtime +30 -delete
+{ cmake --preset lint && cmake --build --preset lint --target matrx-generated; } >/dev/null ||
+  fail "the sources could not be generated: run 'cmake --preset lint && cmake --build --preset lint --target" \
+    "matrx-generated' to see why."
 
-files=("$@")
-if [ $# -eq 0 ]; then
-  mapfile -d '' files < <(find src -name '*.cpp' ! -name '*_test.cpp' ! -path 'src/http/*' -print0 | LC_ALL=C sort -z)
+LINT_TOOL=tidy
+if [ "${1:-}" = alone ]; then
+  LINT_TOOL=alone
+  mapfile -t units < <(find src -name '*.cpp' ! -name '*_test.cpp' | LC_ALL=C sort)
+else
+  # Of what is compiled: a target of one source has no unit of its own, that source is it.
+  mapfile -t units < <(sed -n 's/^ *"file": "\(.*\)",\{0,1\}$/\1/p' "$DATABASE/compile_commands.json" |
+    sed "s#^$ROOT/##" | grep -v 'precompiled' | LC_ALL=C sort -u)
+  if [ $# -gt 0 ]; then
+    mapfile -t units < <(printf '%s\n' "${units[@]}" | xargs grep -lE "$(printf '%s\n' "$@" | paste -sd'|')")
+    [ "${#units[@]}" -gt 0 ] || fail "none of these is compiled: $*."
+  fi
 fi
 LINT_COMMON_HASH=$({
   find src -name '*.hpp' -print0 | LC_ALL=C sort -z | xargs -0 cat
-  cat .clang-tidy CMakePresets.json CMakeLists.txt cmake/*
+  cat .clang-tidy CMakePresets.json CMakeLists.txt cmake/* tools/lint.sh
 } | sha256sum | cut -c1-32)
-export LINT_COMMON_HASH
+export LINT_COMMON_HASH LINT_TOOL
 
+rm -f "$TIMES-$LINT_TOOL.tsv"
 number=0
-for file in "${files[@]}"; do
+for unit in "${units[@]}"; do
   number=$((number + 1))
-  printf '%s\0%s\0' "$file" "$number/${#files[@]}"
+  printf '%s\0%s\0' "$unit" "$number/${#units[@]}"
 done | xargs -0 -n 2 -P "$(nproc)" tools/lint.sh --one ||
-  fail "clang-tidy found the problems above: fix them; a false alarm gets '// NOLINT(check): reason' on its line."
-say "${#files[@]} files clean"
+  fail "the problems above: fix them; a false alarm of clang-tidy gets '// NOLINT(check): reason' on its line."
+say "${#units[@]} units clean"

@@ -6,7 +6,7 @@ import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { KEY, launch, Orchestrator, ROOT, runAll, test, until } from "./world.mjs";
+import { KEY, launch, Orchestrator, ROOT, runAll, SLOWNESS, test, until } from "./world.mjs";
 import { Relay } from "./relay.mjs";
 import { addExample } from "./example.mjs";
 import { addMore } from "./more.mjs";
@@ -25,7 +25,7 @@ const complaints = [];
 // A window that nobody has signed in to yet.
 async function newWindow({ base = relay.url, viewport = DESKTOP, colorScheme = "light" } = {}) {
   const context = await browser.newContext({ baseURL: base, viewport, colorScheme, acceptDownloads: true });
-  context.setDefaultTimeout(20_000);
+  context.setDefaultTimeout(20_000 * SLOWNESS);
   const page = await context.newPage();
   page.on("pageerror", (error) => complaints.push(`page: ${error.message}`));
   page.on("console", (message) => {
@@ -142,7 +142,7 @@ test("a file of 50 MB goes up and comes down whole", async () => {
   const path = join(one.data, "fifty.bin");
   writeFileSync(path, content);
   await me.locator('input[type="file"]').setInputFiles(path);
-  await me.getByText("uploaded, 50.0 MB").waitFor({ timeout: 60_000 });
+  await me.getByText("uploaded, 50.0 MB").waitFor({ timeout: 60_000 * SLOWNESS });
   const row = me.getByRole("row", { name: /fifty\.bin/ });
   await row.getByRole("button", { name: "Actions for fifty.bin" }).click();
   const [download] = await Promise.all([
@@ -218,7 +218,7 @@ test("an hour more is given", async () => {
   await me.getByRole("button", { name: "+1 h" }).click();
   await me.getByText("has an hour more").waitFor();
   const after = (await one.call("GET", `/sandboxes/${id}`)).expires_at;
-  assert.ok(Math.abs(Date.parse(after) - Date.parse(before) - 3_600_000) < 5000);
+  assert.ok(Math.abs(Date.parse(after) - Date.parse(before) - 3_600_000) < 5000 * SLOWNESS);
 });
 
 test("what is hostile in names and titles stays text", async () => {

@@ -14,8 +14,11 @@ const build = builds
   .map((each) => resolve(ROOT, each))
   .find((each) => existsSync(join(each, "bin/matrx-orchestrator")));
 
+// How many times slower than a quiet machine this one is (tools/slowness.py): limits against hanging grow by it.
+export const SLOWNESS = Math.max(Number(process.env.MATRX_TEST_SLOWNESS) || 1, 1);
+
 export async function until(what, condition, seconds = 30) {
-  const end = Date.now() + seconds * 1000;
+  const end = Date.now() + seconds * SLOWNESS * 1000;
   for (;;) {
     const answer = await condition();
     if (answer) return answer;

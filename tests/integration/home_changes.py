@@ -4,6 +4,7 @@ import time
 
 import httpx
 from orchestrator import wait_for
+from patience import patience
 
 PROGRAM = r"""
 import hashlib, json, os, random, shutil, stat, sys
@@ -100,7 +101,7 @@ def difference(before, after):
 
 def create_in_trouble(one, seconds=180):
     """Tries until it is made: "not now" is a fair answer while the storage does not work."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + patience(seconds)
     while True:
         answer = one.request("POST", "/sandboxes", json={"user_id": "user-1"}, timeout=120)
         if answer.status_code == 201:

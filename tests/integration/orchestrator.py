@@ -10,8 +10,10 @@ import tempfile
 import time
 
 import httpx
+from patience import patience
 
 KEY = "test-key-4711"
+EXEC_SECONDS_MAX = 600
 # As tools/build-image.sh has named it; empty: the orchestrator's default.
 IMAGE = os.environ.get("MATRX_SANDBOX_IMAGE", "")
 # Without one, httpx reads all the machine's certificates for each call: 30 ms, though nothing here is encrypted.
@@ -35,10 +37,9 @@ def docker(*arguments, host=None):
     return done.stdout.strip()
 
 
-def wait_for(what, condition, seconds=30):
-    """Polls until the condition holds, and returns what it answered. The bound tells a wait from one
-    without end: it measures nothing, so that a slow machine fails no test."""
-    deadline = time.monotonic() + seconds
+def wait_for(what, condition, seconds=60):
+    """Polls until the condition holds, and returns what it answered."""
+    deadline = time.monotonic() + patience(seconds)
     while True:
         answer = condition()
         if answer:
@@ -97,11 +98,11 @@ class Orchestrator:
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(30)
+        return self.process.wait(patience(30))
 
     def kill9(self):
         self.process.kill()
-        self.process.wait(30)
+        self.process.wait(patience(30))
 
     def close(self):
         ended = self.process.poll() if self.process else None
@@ -156,13 +157,13 @@ class Orchestrator:
         headers = arguments.pop("headers", {})
         if key:
             headers = {"X-API-Key": key, **headers}
-        return httpx.request(method, self.url(path), headers=headers, timeout=timeout, verify=NO_TLS,
+        return httpx.request(method, self.url(path), headers=headers, timeout=patience(timeout), verify=NO_TLS,
                              **arguments)
 
     def stream(self, method, path, timeout=60, headers=None, **arguments):
         """The answer while it comes: a context manager."""
         return httpx.stream(method, self.url(path), headers={"X-API-Key": KEY, **(headers or {})},
-                            timeout=timeout, verify=NO_TLS, **arguments)
+                            timeout=timeout and patience(timeout), verify=NO_TLS, **arguments)
 
     def create(self, **fields):
         response = self.request("POST", "/sandboxes", json={"user_id": "user-1", **fields})
@@ -174,6 +175,9 @@ class Orchestrator:
                             json={"command": command, **fields})
 
     def run(self, sandbox_id, command, **fields):
+        """A command that comes to its end: a timeout is one against hanging."""
+        if "timeout" in fields:
+            fields["timeout"] = min(round(patience(fields["timeout"])), EXEC_SECONDS_MAX)
         response = self.exec(sandbox_id, command, **fields)
         assert response.status_code == 200, response.text
         return response.json()

@@ -9,6 +9,8 @@ import socket
 import subprocess
 import sys
 
+from patience import patience
+
 IMAGE = os.environ.get("MATRX_TEST_S3_IMAGE", "matrx-test-s3:latest")
 REGION = "us-east-1"
 
@@ -88,7 +90,7 @@ class S3:
     def close(self):
         self.process.stdin.close()
         try:
-            self.process.wait(30)
+            self.process.wait(patience(30))
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise

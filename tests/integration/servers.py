@@ -10,6 +10,7 @@ import threading
 import time
 
 from orchestrator import docker, wait_for
+from patience import patience
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -54,7 +55,7 @@ class Postgres:
 
     def close(self):
         self.process.stdin.close()
-        self.process.wait(30)
+        self.process.wait(patience(30))
 
 
 class TcpLine:
@@ -126,7 +127,7 @@ class Pooler:
 
     def close(self):
         self.process.kill()  # its newer versions wait for the clients to go first
-        self.process.wait(30)
+        self.process.wait(patience(30))
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -168,7 +169,7 @@ class PrivateDocker:
 
     def stop(self):
         self.process.terminate()
-        self.process.wait(60)
+        self.process.wait(patience(60))
 
     def restart(self):
         self.stop()

@@ -12,6 +12,7 @@ import time
 
 import websockets
 from orchestrator import KEY
+from patience import patience
 from websockets.exceptions import ConnectionClosed
 
 
@@ -35,7 +36,7 @@ class Socket:
 
     @staticmethod
     def wait(task):
-        return asyncio.run_coroutine_threadsafe(task, Socket.loop).result(30)
+        return asyncio.run_coroutine_threadsafe(task, Socket.loop).result(patience(30))
 
     def recv(self, timeout):
         return self.wait(asyncio.wait_for(self.socket.recv(), timeout))
@@ -61,7 +62,7 @@ class Terminal:
         self.socket = Socket(f"ws://127.0.0.1:{one.port}/sandboxes/{sandbox_id}/pty?{text}",
                              {"X-API-Key": KEY})
         self.shown, self.told, self.gaps, self.closed = bytearray(), [], [], False
-        self.ready = json.loads(self.socket.recv(timeout=20))
+        self.ready = json.loads(self.socket.recv(timeout=patience(20)))
         assert self.ready["type"] == "ready", self.ready
         self.terminal_id, self.offset = self.ready["terminal_id"], self.ready["offset"]
 
@@ -91,7 +92,7 @@ class Terminal:
             self.offset = self.told[-1]["to"]
 
     def wait(self, what, condition, seconds=30):
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + patience(seconds)
         while not (answer := condition()):
             assert time.monotonic() < deadline and not self.closed, \
                 f"not within {seconds} s: {what}; shown: {self.shown[-300:]!r}, " \
@@ -137,7 +138,7 @@ class RawTerminal:
     """A client that may say anything."""
 
     def __init__(self, one, sandbox_id, query="", **headers):
-        self.socket = socket.create_connection(("127.0.0.1", one.port), timeout=20)
+        self.socket = socket.create_connection(("127.0.0.1", one.port), timeout=patience(20))
         fields = {"Host": "x", "X-API-Key": KEY, "Upgrade": "websocket", "Connection": "Upgrade",
                   "Sec-WebSocket-Version": "13",
                   "Sec-WebSocket-Key": base64.b64encode(os.urandom(16)).decode(), **headers}

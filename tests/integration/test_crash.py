@@ -7,6 +7,7 @@ import time
 import httpx
 import pytest
 from orchestrator import docker, wait_for
+from patience import patience
 
 pytestmark = pytest.mark.integration
 KILLS = 30
@@ -100,6 +101,6 @@ def test_stranger_with_our_labels_is_left_alone(own):
 def test_data_folder_has_one_owner(own):
     one = own().start()
     second = subprocess.run(one.command(), env=one.environment(), capture_output=True, text=True,
-                            timeout=20, check=False)
+                            timeout=patience(20), check=False)
     assert second.returncode == 2
     assert "another orchestrator is using the data folder" in second.stderr

@@ -6,6 +6,7 @@ import threading
 
 import pytest
 from orchestrator import wait_for
+from patience import patience
 
 pytestmark = pytest.mark.integration
 
@@ -115,6 +116,6 @@ def test_files_that_are_missing_stop_the_start(own, tmp_path):
     one = own(DOCKER_HOST="tcp://127.0.0.1:1", DOCKER_TLS_VERIFY="1",
               DOCKER_CERT_PATH=str(tmp_path / "nowhere"))
     done = subprocess.run(one.command(), env=one.environment(), capture_output=True, text=True,
-                          timeout=20, check=False)
+                          timeout=patience(20), check=False)
     assert done.returncode == 2 and len(done.stderr.strip().splitlines()) == 1
     assert "nowhere" in done.stderr

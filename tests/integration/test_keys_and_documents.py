@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 from orchestrator import KEY, docker
+from patience import patience
 
 pytestmark = pytest.mark.integration
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -70,7 +71,7 @@ def test_every_request_is_logged(shared):
 
 def run(one, *arguments, **settings):
     return subprocess.run(one.command(*arguments), env={**one.environment(), **settings},
-                          capture_output=True, text=True, timeout=20, check=False)
+                          capture_output=True, text=True, timeout=patience(20), check=False)
 
 
 def test_help_and_example(shared):

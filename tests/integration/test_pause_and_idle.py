@@ -1,10 +1,12 @@
 """Sandboxes that stand still, and those in which nothing happens."""
+import datetime
 import pathlib
 import threading
 import time
 
 import pytest
 from orchestrator import docker, wait_for
+from patience import lifetime, patience
 from terminal_client import Terminal
 
 pytestmark = pytest.mark.integration
@@ -36,7 +38,7 @@ class Idleness(threading.Thread):
 
     def __init__(self, one):
         super().__init__()
-        self.one, self.problem, self.seen = one, None, {}
+        self.one, self.problem, self.ended = one, None, set()
 
     def run(self):
         try:
@@ -48,7 +50,6 @@ class Idleness(threading.Thread):
         one = self.one
         made = {name: one.create(idle_timeout_seconds=IDLE_S, name=name)["sandbox_id"]
                 for name in ("nothing", "waits", "computes", "requests", "types", "proxied")}
-        begun = time.monotonic()
         # A server that nobody asks, and a shell at its prompt.
         one.run(made["waits"], "python3 -m http.server 8000 >/dev/null 2>&1 &")
         with Terminal(one, made["waits"]):
@@ -58,21 +59,20 @@ class Idleness(threading.Thread):
         with Terminal(one, made["types"]) as typing:
             terminal_id = typing.terminal_id
         restarted = False
-        while time.monotonic() - begun < 2 * IDLE_S + 5:
+        deadline = time.monotonic() + patience(3 * IDLE_S)
+        while time.monotonic() < deadline:
             assert one.run(made["requests"], "true")["exit_code"] == 0
             one.request("GET", f"/sandboxes/{made['proxied']}/proxy/8000/")
             with Terminal(one, made["types"], terminal=terminal_id) as typing:
                 typing.type("x")
                 typing.take(1)
             time.sleep(5)
-            if not restarted and time.monotonic() - begun > 5:
+            if not restarted:
                 restarted = one.stop() == 0
                 one.start()
-            for name, sandbox_id in made.items():
-                row = one.row(sandbox_id)
-                if name not in self.seen and row["status"] not in ("ready", "running"):
-                    self.seen[name] = time.monotonic() - begun
-            if "nothing" in self.seen and "waits" in self.seen:
+            self.ended = {name for name, sandbox_id in made.items()
+                          if one.row(sandbox_id)["status"] not in ("ready", "running", "shutting_down")}
+            if {"nothing", "waits"} <= self.ended:
                 break  # the others had as much time
         self.rows = {name: one.row(sandbox_id) for name, sandbox_id in made.items()}
         self.events = one.request("GET", f"/sandboxes/{made['nothing']}/events").json()["events"]
@@ -149,7 +149,7 @@ def test_destroy_of_a_paused_one_is_graceful(shared):
 
 
 def test_expiry_ends_a_paused_one(shared):
-    sandbox = shared.create(ttl_seconds=3, user_id="user-2")
+    sandbox = shared.create(ttl_seconds=lifetime(5), user_id="user-2")
     sandbox_id = sandbox["sandbox_id"]
     assert pause(shared, sandbox_id).status_code == 200
     wait_for("the expiry", lambda: shared.row(sandbox_id)["status"] == "expired")
@@ -172,7 +172,7 @@ def test_a_stream_outlasts_a_pause(shared, box):
     assert pause(shared, box).status_code == 200
     time.sleep(1)
     assert resume(shared, box).status_code == 200
-    reader.join(20)
+    reader.join(patience(20))
     [text] = heard
     numbers = [number for number in "123456" if f'"data":"{number}\\n"' in text]
     assert numbers == list("123456") and '"exit_code":0' in text
@@ -181,7 +181,7 @@ def test_a_stream_outlasts_a_pause(shared, box):
 @pytest.mark.parametrize("wish", ["pause", "resume"])
 @pytest.mark.parametrize("where", ["before", "after"])
 def test_killed_between_intent_and_act(own, wish, where):
-    from test_failpoints import PROGRAM
+    from failpoints import PROGRAM
     one = own(program=PROGRAM).start()
     sandbox = one.create()
     sandbox_id = sandbox["sandbox_id"]
@@ -198,7 +198,7 @@ def test_killed_between_intent_and_act(own, wish, where):
     one.start(MATRX_FAILPOINT=point)
     with pytest.raises(Exception):
         first(one, sandbox_id)
-    assert one.process.wait(20) == -9
+    assert one.process.wait(patience(20)) == -9
     one.start()
     wanted = "paused" if wish == "pause" else "running"
     wait_for("agreement", lambda: engine_says(sandbox) == wanted, 30)
@@ -247,13 +247,20 @@ def test_usage_now(shared, box):
 # --- The last: time enough has gone by ----------------------------------------------------------
 
 def test_only_the_idle_are_ended(idleness):
-    idleness.join(120)
-    assert idleness.problem is None, idleness.problem
-    print({name: round(seconds) for name, seconds in idleness.seen.items()})
-    assert set(idleness.seen) == {"nothing", "waits"}
+    idleness.join(patience(180))
+    assert not idleness.is_alive() and idleness.problem is None, idleness.problem
+    assert idleness.ended == {"nothing", "waits"}
+
+    def at(row, field):
+        return datetime.datetime.fromisoformat(row[field])
+
     for name in ("nothing", "waits"):
-        assert idleness.rows[name]["stop_reason"] == "expired", idleness.rows[name]
-        assert idleness.seen[name] >= IDLE_S
+        row = idleness.rows[name]
+        assert row["stop_reason"] == "expired", row
+        # By the orchestrator's own times: ours would count from when we have heard of it.
+        idle = at(row, "stopped_at") - at(row, "created_at")
+        print(f"{name}: ended {idle.total_seconds():.0f} s after its making")
+        assert idle.total_seconds() >= IDLE_S
     assert any("Nothing happened in it for 30 s" in (event.get("detail") or "")
                for event in idleness.events), idleness.events
     for name in ("computes", "requests", "types", "proxied"):

@@ -7,6 +7,7 @@ import time
 import httpx
 import pytest
 from orchestrator import wait_for
+from patience import patience
 from servers import Pooler, TcpLine
 from test_crash import agree
 from test_live_feed import Follower
@@ -21,7 +22,7 @@ def on(database, **settings):
 def refused(one):
     """The one line with which it refuses to start."""
     done = subprocess.run(one.command(), env=one.environment(), capture_output=True, text=True,
-                          timeout=30, check=False)
+                          timeout=patience(30), check=False)
     assert done.returncode == 2
     lines = done.stderr.strip().splitlines()
     assert len(lines) == 1, lines

@@ -11,6 +11,7 @@ import uuid
 import httpx
 import pytest
 from orchestrator import KEY, docker, wait_for
+from patience import patience
 from streams import Reader, events, exec_stream, numbered, writer_of
 from test_exec import ESCAPE
 
@@ -181,7 +182,7 @@ def test_container_killed_under_streams(shared, record_property):
     killed = time.monotonic()
     docker("kill", sandbox["container_id"])
     for one in waiting:
-        one.join(60)
+        one.join(patience(60))
     for name, data in (("exec", told["exec"]), ("output", told["output"])):
         (kind, body, _), heard_at = data
         assert kind == "error" and body["code"] == "gone" and "lost" in body["detail"], body
@@ -396,7 +397,7 @@ def test_a_hundred_megabytes_through_a_kill(own):
 # --- The last: half a minute has gone by --------------------------------------------------------
 
 def test_who_does_not_read_harms_nobody(slow_reader, record_property):
-    slow_reader.join(60)
+    slow_reader.join(patience(60))
     assert slow_reader.problem is None, slow_reader.problem
     assert slow_reader.held_up, "without a reader the output should have waited"
     record_property("grown_kb", slow_reader.grown_kb)

@@ -18,6 +18,7 @@ import time
 
 import pytest
 from orchestrator import Orchestrator, wait_for
+from patience import patience
 from s3_server import free_port
 
 pytestmark = pytest.mark.integration
@@ -49,11 +50,11 @@ class Guest:
         return ["ssh", *self.options, "-p", str(self.access["port"]), *words[:-1], self.name, words[-1]]
 
     def run(self, *words, **arguments):
-        return subprocess.run(self.ssh(*words), capture_output=True, timeout=120, check=False, **arguments)
+        return subprocess.run(self.ssh(*words), capture_output=True, timeout=patience(120), check=False, **arguments)
 
     def copy(self, tool, *words, **arguments):
         return subprocess.run([tool, *self.options, "-P", str(self.access["port"]), *words],
-                              capture_output=True, timeout=300, check=False, **arguments)
+                              capture_output=True, timeout=patience(300), check=False, **arguments)
 
 
 @pytest.fixture(scope="module")
@@ -147,7 +148,7 @@ def test_many_commands_on_one_connection(guest, tmp_path):
     control = ["-o", "ControlMaster=auto", "-o", f"ControlPath={tmp_path}/c", "-o", "ControlPersist=20"]
     running = [subprocess.Popen(guest.ssh(*control, f"echo {n}"), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
                for n in range(8)]
-    assert [p.communicate(timeout=60)[0] for p in running] == [f"{n}\n".encode() for n in range(8)]
+    assert [p.communicate(timeout=patience(60))[0] for p in running] == [f"{n}\n".encode() for n in range(8)]
     guest.run(*control, "-O", "exit", "true")
 
 
@@ -163,8 +164,8 @@ def test_a_program_left_behind_lives_on_and_a_client_that_goes_ends_its_command(
 
 def test_the_ready_command(guest):
     words = shlex.split(guest.access["ssh_command"])
-    done = subprocess.run([*words[:1], "-F", "none", *words[1:], "echo it works"], capture_output=True, timeout=60,
-                          check=False, cwd=guest.folder)
+    done = subprocess.run([*words[:1], "-F", "none", *words[1:], "echo it works"], capture_output=True,
+                          timeout=patience(60), check=False, cwd=guest.folder)
     assert done.stdout == b"it works\n", done.stderr
     assert guest.access["host_key_fingerprint"].startswith("SHA256:")
 
@@ -289,7 +290,7 @@ def test_other_keys_are_refused(one, guest, tmp_path):
              "root": (guest.options, "root@127.0.0.1"), "": (guest.options, "agent@127.0.0.1")}
     for options, name in names.values():
         assert_denied(subprocess.run(["ssh", *options, "-p", str(guest.access["port"]), name, "true"],
-                                     capture_output=True, timeout=60, check=False))
+                                     capture_output=True, timeout=patience(60), check=False))
     assert other.run("echo $SANDBOX_ID").stdout.decode().strip() == other_box
     one.destroy(other_box, "?graceful=false")
     assert other.access["private_key"] not in one.log() and "PRIVATE KEY" not in one.log()
@@ -345,7 +346,7 @@ def test_a_session_ends_with_its_sandbox_and_says_why(one, guest):
             break
     one.destroy(guest.sandbox_id, "?graceful=false")
     for client in [shell, idle]:
-        words = client.communicate(timeout=60)[1]
+        words = client.communicate(timeout=patience(60))[1]
         assert client.returncode == 255 and b"stop reason: user_requested" in words, words
 
 
@@ -359,7 +360,7 @@ def test_keys_survive_a_restart_and_a_session_does_not(own, tmp_path):
     session = subprocess.Popen(guest.ssh("echo here; sleep 1000"), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert session.stdout.readline() == b"here\n"
     assert one.stop() == 0
-    assert b"The orchestrator is stopping" in session.communicate(timeout=60)[1]
+    assert b"The orchestrator is stopping" in session.communicate(timeout=patience(60))[1]
     one.settings["MATRX_SSH_PORT"] = str(guest.access["port"])
     one.start()
     assert guest.run("echo back").stdout == b"back\n"

@@ -7,6 +7,8 @@ import subprocess
 import sys
 import threading
 
+from patience import patience
+
 PORT = 7777
 SERVER = f"""
 import socket, threading
@@ -104,7 +106,7 @@ class Neighbours:
         self.service.close()
         self.abstract.close()
         self.server.kill()
-        self.server.wait(30)
+        self.server.wait(patience(30))
         ip("route", "flush", "table", self.table, check=False)
         ip("netns", "del", self.space, check=False)  # its end of the link takes ours and all routes along
 

@@ -1,17 +1,14 @@
-"""The orchestrator is killed at every single step that changes the registry or the world, and
-started again: within 30 s they agree. Every other time the container engine is restarted meanwhile,
-which ends all containers."""
-import pathlib
+"""The orchestrator is killed at every single step that changes the registry or the world, and started again: they come
+to agree. Now and then the container engine is restarted meanwhile, which ends all containers."""
 import signal
 
 import httpx
-import pytest
-from orchestrator import wait_for
+from orchestrator import build_dir, wait_for
+from patience import patience
 from test_crash import agree
 
-pytestmark = pytest.mark.integration
-PROGRAM = (pathlib.Path(__file__).resolve().parents[2]
-           / "build/dev/bin/matrx-orchestrator-failpoints")
+SETTINGS = {"MATRX_SHUTDOWN_TIMEOUT_SECONDS": "3"}
+PROGRAM = build_dir() / "bin/matrx-orchestrator-failpoints"
 
 
 def create(one, **fields):
@@ -88,27 +85,24 @@ def live(one, scenario, **failpoint):
             raise
     if "MATRX_FAILPOINT" not in failpoint:
         return one.stop() != 0
-    return one.process.wait(20) == -signal.SIGKILL
+    return one.process.wait(patience(20)) == -signal.SIGKILL
 
 
-@pytest.mark.parametrize("store", ["sqlite", "postgres"])
-@pytest.mark.parametrize("scenario", [Create, Destroy, DestroyAtOnce, Expire, Reconcile],
-                         ids=lambda kind: kind.__name__)
-def test_killed_at_every_step(own, engine, request, store, scenario):
-    settings = {"MATRX_SHUTDOWN_TIMEOUT_SECONDS": "3", "MATRX_SANDBOX_STORE": store,
-                **engine.settings()}
-    if store == "postgres":
-        settings["MATRX_DATABASE_URL"] = request.getfixturevalue("database")
-    one = own(program=PROGRAM, **settings)
+SCENARIOS = [Create, Destroy, DestroyAtOnce, Expire, Reconcile]
+
+
+def kill_at_every_step(one, engine, scenario, restart_each):
+    """Lets the scenario pass once to learn its steps, then kills the orchestrator at each of them; the engine is
+    restarted after every so many of these kills."""
     points_file = one.data / "points"
     assert not live(one, scenario(), MATRX_FAILPOINT_LOG=str(points_file))
     points = points_file.read_text().split()
     assert len(points) >= 4, points
-    for number, point in enumerate(points):
+    for number, point in enumerate(points, 1):
         assert live(one, scenario(), MATRX_FAILPOINT=point), f"{point} was not passed again"
-        if number % 2:
+        if number % restart_each == 0:
             engine.restart()
         one.start()
-        wait_for(f"agreement after a kill at {point}", lambda: agree(one), 30)
+        wait_for(f"agreement after a kill at {point}", lambda: agree(one))
         assert one.stop() == 0
-    print(f"{scenario.__name__} on {store}: killed at {len(points)} steps")
+    print(f"{scenario.__name__}: killed at {len(points)} steps")
