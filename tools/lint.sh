@@ -3,8 +3,8 @@
 # through it as one (the preset "lint"): what they include is then read once, which is most of the work.
 #   tools/lint.sh          everything; what was clean is not looked at again until it or any header changes
 #   tools/lint.sh FILE…    what these files are compiled together with
-#   tools/lint.sh alone    whether each source brings all its includes itself: in a unity build, or with precompiled
-#                          headers, others bring them along; files and headers as they were clean before are passed over
+#   tools/lint.sh alone    whether each source brings all its includes itself: in a unity build others bring them along
+#   tools/lint.sh alone changed   of those that have changed since the commit named in .ci/lint-clean, where all did
 source "$(dirname "$0")/lib.sh"
 
 CACHE=build/lint-cache
@@ -51,7 +51,11 @@ find "$CACHE" -type f -mtime +30 -delete
 LINT_TOOL=tidy
 if [ "${1:-}" = alone ]; then
   LINT_TOOL=alone
-  mapfile -t units < <(find src -name '*.cpp' ! -name '*_test.cpp' | LC_ALL=C sort)
+  if [ "${2:-}" = changed ]; then
+    mapfile -t units < <(tools/changed_sources.py)
+  else
+    mapfile -t units < <(find src -name '*.cpp' ! -name '*_test.cpp' | LC_ALL=C sort)
+  fi
 else
   # Of what is compiled: a target of one source has no unit of its own, that source is it.
   mapfile -t units < <(sed -n 's/^ *"file": "\(.*\)",\{0,1\}$/\1/p' "$DATABASE/compile_commands.json" |
@@ -75,3 +79,4 @@ for unit in "${units[@]}"; do
 done | xargs -0 -n 2 -P "$(nproc)" tools/lint.sh --one ||
   fail "the problems above: fix them; a false alarm of clang-tidy gets '// NOLINT(check): reason' on its line."
 say "${#units[@]} units clean"
+if [ "$*" = alone ] && [ -z "$(git status --porcelain -- src)" ]; then git rev-parse HEAD >.ci/lint-clean; fi

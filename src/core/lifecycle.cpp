@@ -185,19 +185,17 @@ Task<Result<void>> Lifecycle::take_slot(std::optional<Slots::Slot>& slot) {
 
 template <class T>
 Task<Result<T>> Lifecycle::unless_ended(SandboxId id, Task<Result<T>> task) {
-  std::optional<Error> ended;
-  auto done = co_await unless_first(await_into(ended, wait_until_ended(id)), std::move(task));
+  auto done = co_await unless_first(wait_until_ended(id), std::move(task));
   if (done) co_return *std::move(done);
-  co_return std::unexpected(*std::move(ended));
+  co_return fail(Code::conflict, "The sandbox was ended while it was being created.");
 }
 
-Task<Error> Lifecycle::wait_until_ended(SandboxId id) {
+Task<void> Lifecycle::wait_until_ended(SandboxId id) {
   for (;;) {
     co_await clock_.sleep(kEndedPoll);
     const auto row = co_await store_.get(id);
-    if (row && row->status != Status::creating && row->status != Status::starting) break;
+    if (row && row->status != Status::creating && row->status != Status::starting) co_return;
   }
-  co_return Error{Code::conflict, "The sandbox was ended while it was being created.", {}};
 }
 
 Task<void> Lifecycle::give_up(SandboxId id, Error error, Actor actor) {

@@ -71,7 +71,7 @@ class Lifecycle {
   // they go on there, whoever waits.
   template <class T>
   Task<Result<T>> unless_ended(SandboxId id, Task<Result<T>> task);
-  Task<Error> wait_until_ended(SandboxId id);
+  Task<void> wait_until_ended(SandboxId id);
   Task<Result<void>> take_slot(std::optional<Slots::Slot>& slot);
   Task<void> give_up(SandboxId id, Error error, Actor actor);
 

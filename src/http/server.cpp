@@ -95,31 +95,30 @@ Result<void> Server::listen_unix(const std::string& path, unsigned mode) {
 }
 
 std::uint16_t Server::port() const {
-  return impl_->tcp_acceptor ? impl_->tcp_acceptor->local_endpoint().port() : 0;
+  const Impl& impl = *impl_;
+  return impl.tcp_acceptor ? impl.tcp_acceptor->local_endpoint().port() : 0;
 }
 
 std::size_t Server::connections() const { return impl_->connections.size(); }
 
 Task<void> Server::run() {
-  if (impl_->tcp_acceptor) {
-    impl_->tasks.spawn("accept", impl_->accept_from(*impl_->tcp_acceptor));
-  }
-  if (impl_->unix_acceptor) {
-    impl_->tasks.spawn("accept", impl_->accept_from(*impl_->unix_acceptor));
-  }
-  impl_->tasks.spawn("sweep", impl_->sweep());
-  co_await impl_->tasks.join();
+  Impl& impl = *impl_;
+  if (impl.tcp_acceptor) impl.tasks.spawn("accept", impl.accept_from(*impl.tcp_acceptor));
+  if (impl.unix_acceptor) impl.tasks.spawn("accept", impl.accept_from(*impl.unix_acceptor));
+  impl.tasks.spawn("sweep", impl.sweep());
+  co_await impl.tasks.join();
 }
 
 void Server::stop() {
-  if (std::exchange(impl_->stopping, true)) return;
-  impl_->drain_until = std::chrono::steady_clock::now() + kDrainTimeout;
+  Impl& impl = *impl_;
+  if (std::exchange(impl.stopping, true)) return;
+  impl.drain_until = std::chrono::steady_clock::now() + kDrainTimeout;
   boost::system::error_code ignored;
-  if (impl_->tcp_acceptor) impl_->tcp_acceptor->close(ignored);
-  if (impl_->unix_acceptor) impl_->unix_acceptor->close(ignored);
-  if (!impl_->unix_path.empty()) ::unlink(impl_->unix_path.c_str());
-  for (ServerConnection* connection : impl_->connections) connection->stop();
-  impl_->sweep_timer.cancel();
+  if (impl.tcp_acceptor) impl.tcp_acceptor->close(ignored);
+  if (impl.unix_acceptor) impl.unix_acceptor->close(ignored);
+  if (!impl.unix_path.empty()) ::unlink(impl.unix_path.c_str());
+  for (ServerConnection* connection : impl.connections) connection->stop();
+  impl.sweep_timer.cancel();
 }
 
 template <class Acceptor>
