@@ -76,7 +76,7 @@ number=0
 for unit in "${units[@]}"; do
   number=$((number + 1))
   printf '%s\0%s\0' "$unit" "$number/${#units[@]}"
-done | xargs -0 -n 2 -P "$(nproc)" tools/lint.sh --one ||
+done | xargs -0 -r -n 2 -P "$(nproc)" tools/lint.sh --one ||
   fail "the problems above: fix them; a false alarm of clang-tidy gets '// NOLINT(check): reason' on its line."
 say "${#units[@]} units clean"
 if [ "$*" = alone ] && [ -z "$(git status --porcelain -- src)" ]; then git rev-parse HEAD >.ci/lint-clean; fi

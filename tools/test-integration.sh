@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The integration tests: the real orchestrator, real Docker, the real image. Arguments go to pytest, for example
 #   tools/test-integration.sh -k lifecycle
-#   MATRX_TEST_WORKERS   how many test files run at once, default 5: they mostly wait. 0 = one after the other, here
+#   MATRX_TEST_WORKERS   how many test files run at once, default 4: they wait half of the time. 0 = one after the other, here
 source "$(dirname "$0")/lib.sh"
 
 export MATRX_TEST_BUILD_DIR=$ROOT/build/release
@@ -14,4 +14,4 @@ step "Checking the sandbox image" tools/build-image.sh || fail "there is no sand
 mkdir -p "$RESULTS"
 # Debian's python3 by its path: it is the one that has Debian's modules.
 exec /usr/bin/python3 -m pytest tests/integration -m integration --junitxml "$RESULTS/integration.xml" \
-  -n "${MATRX_TEST_WORKERS:-5}" --dist loadfile "$@"
+  -n "${MATRX_TEST_WORKERS:-4}" --dist loadfile "$@"
