@@ -16,7 +16,8 @@ INCLUDE = re.compile(r'^#include "([^"]+)"', re.MULTILINE)
 
 
 def sources() -> list[Path]:
-    return sorted(path.relative_to(ROOT) for path in (ROOT / "src").rglob("*.cpp") if not path.name.endswith("_test.cpp"))
+    found = (path.relative_to(ROOT) for path in (ROOT / "src").rglob("*.cpp"))
+    return sorted(path for path in found if not path.name.endswith("_test.cpp"))
 
 
 def changed_since(commit: str) -> set[str] | None:

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # The integration tests: the real orchestrator, real Docker, the real image. Arguments go to pytest, for example
 #   tools/test-integration.sh -k lifecycle
-#   MATRX_TEST_WORKERS   how many test files run at once, default 4: they wait half of the time. 0 = one after the other, here
+#   MATRX_TEST_WORKERS   how many test files run at once, default 4: they wait half of the time. 0 = one after the
+#                        other, here
 source "$(dirname "$0")/lib.sh"
 
 export MATRX_TEST_BUILD_DIR=$ROOT/build/release

@@ -9,11 +9,15 @@
 #include <cerrno>
 #include <climits>
 #include <cstdlib>
+#include <string_view>
 
 #include "agent/supervisor.hpp"
 
 namespace matrx::agent {
 namespace {
+
+constexpr std::string_view kCommandOomScore =
+    "300";  // of 1000; the agent has what its container got, 0 mostly
 
 // Also clears close-on-exec where both are the same number.
 bool move_to(int from, int to) {
@@ -35,6 +39,17 @@ bool set_user(const LaunchPlan& plan) {
   return ::syscall(SYS_setgroups, plan.groups_count, plan.groups) == 0 &&
          ::syscall(SYS_setresgid, plan.gid, plan.gid, plan.gid) == 0 &&
          ::syscall(SYS_setresuid, plan.uid, plan.uid, plan.uid) == 0;
+}
+
+// Where memory runs out, the kernel takes what a user has started before the agent and its
+// supervisors, without which the whole sandbox ends. Raising it needs no right; who has more
+// already keeps it.
+void go_before_the_agent() {
+  const int file = ::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+  if (file < 0) return;
+  [[maybe_unused]] const ssize_t count =
+      ::write(file, kCommandOomScore.data(), kCommandOomScore.size());
+  ::close(file);
 }
 
 int enter_directory(const LaunchPlan& plan, int& index) {
@@ -64,6 +79,7 @@ int run_program(const LaunchPlan& plan) {
 
 LaunchFailure become_command(const LaunchPlan& plan, int& directory_index) {
   ::setsid();
+  go_before_the_agent();
   if (!set_stdio(plan)) return {LaunchStep::stdio, errno};
   // We lead a session without a terminal, so this one becomes its own, with us in the foreground.
   if (plan.terminal && ::ioctl(0, TIOCSCTTY, 0) != 0) return {LaunchStep::stdio, errno};

@@ -25,6 +25,9 @@ OutputRing::Block OutputRing::make_block() {
   void* memory =
       ::mmap(nullptr, kRingBlockBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) throw std::bad_alloc();
+  // A supervisor is a fork of us that lives as long as its command, and would keep a copy of all
+  // output as it was then.
+  ::madvise(memory, kRingBlockBytes, MADV_DONTFORK);
   return Block(static_cast<char*>(memory));
 }
 

@@ -93,6 +93,10 @@ Result<void> replace_file(const std::string& path, const std::string& text) {
   const fs::path folder = fs::path(path).parent_path();
   std::error_code ec;
   fs::create_directories(folder, ec);
+  if (ec) {
+    errno = ec.value();
+    return file_error("make " + folder.string());
+  }
   const std::string part = path + ".part";
   const Descriptor file(
       ::open(part.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));

@@ -51,6 +51,9 @@ inline constexpr auto kWebSocketIdle = 60s;  // half of it: a ping; all of it: g
 
 inline constexpr int kInterimAnswersMax = 8;  // 1xx before an answer, to our client
 
+// --- Log ---------------------------------------------------------------------------------------
+inline constexpr std::size_t kLogHeldBytesMax = 4 * 1024 * 1024;  // for a reader that stands still
+
 // --- Exec --------------------------------------------------------------------------------------
 inline constexpr std::size_t kExecOutputBytesMax = 2 * 1024 * 1024;  // of stdout, of stderr
 // Beyond the command's own timeout: the agent takes up to 10 s to start it on a busy host, and some

@@ -8,7 +8,10 @@
 #include <chrono>
 #include <iterator>
 #include <mutex>
+#include <optional>
 
+#include "base/limits.hpp"
+#include "base/line_writer.hpp"
 #include "base/text.hpp"
 #include "base/time.hpp"
 
@@ -36,8 +39,7 @@ struct State {
   Sink sink = [](std::string_view line) { write_all(STDERR_FILENO, line); };
   fmt::memory_buffer line;
   // Of descriptor_sink:
-  int descriptor = -1;
-  std::string gathered;
+  std::optional<LineWriter> writer;
   SteadyTime last_write;
 };
 
@@ -117,13 +119,38 @@ std::string_view time_text() {
 
 void gather(std::string_view line) {
   State& s = state();
-  s.gathered += line;
+  s.writer->add(line);
   const auto now = std::chrono::steady_clock::now();
-  if (now - s.last_write >= kQuiet || s.gathered.size() >= kGatherBytesMax) {
-    write_all(s.descriptor, s.gathered);
-    s.gathered.clear();
+  if (now - s.last_write >= kQuiet || s.writer->held_bytes() >= kGatherBytesMax) {
+    s.writer->write();
     s.last_write = now;
   }
+}
+
+// A whole line, handed to the sink.
+void write_line(State& s, Level level, std::string_view message, Fields fields) {
+  fmt::memory_buffer& out = s.line;
+  out.clear();
+  if (s.format == Format::json) {
+    fmt::format_to(std::back_inserter(out), R"({{"time":"{}","level":"{}","message":)", time_text(),
+                   level_name(level));
+    append_json_string(out, message);
+    for (const Field& field : fields) {
+      if (is_empty(field)) continue;
+      fmt::format_to(std::back_inserter(out), ",\"{}\":", field.name);
+      append_value(out, field, s.format);
+    }
+    out.push_back('}');
+  } else {
+    fmt::format_to(std::back_inserter(out), "{} {:<8} {}", time_text(), level_name(level), message);
+    for (const Field& field : fields) {
+      if (is_empty(field)) continue;
+      fmt::format_to(std::back_inserter(out), "  {}=", field.name);
+      append_value(out, field, s.format);
+    }
+  }
+  out.push_back('\n');
+  s.sink(std::string_view(out.data(), out.size()));
 }
 
 }  // namespace
@@ -160,16 +187,14 @@ void configure(Level level, Format format, Sink sink) {
 }
 
 Sink descriptor_sink(int descriptor) {
-  state().descriptor = descriptor;
+  state().writer.emplace(descriptor, kLogHeldBytesMax);
   return [](std::string_view line) { gather(line); };
 }
 
 void flush() {
   State& s = state();
   const std::lock_guard lock(s.mutex);
-  if (s.gathered.empty()) return;
-  write_all(s.descriptor, s.gathered);
-  s.gathered.clear();
+  if (s.writer) s.writer->write();
 }
 
 bool enabled(Level level) { return level >= state().level.load(std::memory_order_relaxed); }
@@ -178,32 +203,12 @@ void write(Level level, std::string_view message, Fields fields) {
   if (!enabled(level)) return;
   State& s = state();
   const std::lock_guard lock(s.mutex);
-  fmt::memory_buffer& out = s.line;
-  out.clear();
-  if (s.format == Format::json) {
-    fmt::format_to(std::back_inserter(out), R"({{"time":"{}","level":"{}","message":)", time_text(),
-                   level_name(level));
-    append_json_string(out, message);
-    for (const Field& field : fields) {
-      if (is_empty(field)) continue;
-      fmt::format_to(std::back_inserter(out), ",\"{}\":", field.name);
-      append_value(out, field, s.format);
-    }
-    out.push_back('}');
-  } else {
-    fmt::format_to(std::back_inserter(out), "{} {:<8} {}", time_text(), level_name(level), message);
-    for (const Field& field : fields) {
-      if (is_empty(field)) continue;
-      fmt::format_to(std::back_inserter(out), "  {}=", field.name);
-      append_value(out, field, s.format);
-    }
+  if (const auto lost = s.writer ? s.writer->take_lost() : 0) {
+    write_line(s, Level::warning, "lines of this log were lost: its reader stood still",
+               {{"lines", lost}});
   }
-  out.push_back('\n');
-  s.sink(std::string_view(out.data(), out.size()));
-  if (level >= Level::warning && !s.gathered.empty()) {
-    write_all(s.descriptor, s.gathered);
-    s.gathered.clear();
-  }
+  write_line(s, level, message, fields);
+  if (level >= Level::warning && s.writer) s.writer->write();
 }
 
 }  // namespace matrx::log

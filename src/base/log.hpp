@@ -46,8 +46,10 @@ using Sink = std::function<void(std::string_view line)>;
 // Not thread safe: call before other threads log.
 void configure(Level level, Format format, Sink sink);
 
-// Writes to a descriptor. A line after a quiet moment is written at once; in a flood lines are
-// gathered, and wait for at most flush()'s next call. Call flush() from a timer and at exit.
+// Writes to a descriptor, and never waits for its reader: what one that stands still does not take
+// is held, and beyond kLogHeldBytesMax lost, which a later line tells. A line after a quiet moment
+// is written at once; in a flood lines are gathered, and wait for at most flush()'s next call. Call
+// flush() from a timer and at exit.
 Sink descriptor_sink(int descriptor);
 void flush();
 

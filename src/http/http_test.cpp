@@ -273,6 +273,38 @@ TEST_F(HttpTest, UnreachableIsUnavailable) {
   run_task(test());
 }
 
+// A command of ten minutes must not keep a stopped server alive.
+TEST_F(HttpTest, AStopEndsWhatWouldGoOn) {
+  SystemClock clock;
+  bool began = false, ended = false;
+  auto endless = [&](Request&) -> Task<Response> {
+    const struct Leaving {
+      bool& ended;
+      ~Leaving() { ended = true; }
+    } leaving{ended};
+    began = true;
+    co_await clock.sleep(24h);
+    co_return Response();
+  };
+  asio::io_context io(1);
+  Server server(io.get_executor(), endless);
+  ASSERT_TRUE(server.listen_tcp("127.0.0.1", 0));
+  auto all = [&]() -> Task<void> {
+    TaskGroup group(co_await asio::this_coro::executor);
+    group.spawn("server", server.run());
+    Client client = client_to(std::to_string(server.port()));
+    auto ask = [&]() -> Task<void> {
+      EXPECT_FALSE(co_await client.send({.target = "/"})) << "the connection breaks";
+    };
+    group.spawn("client", ask());
+    while (!began) co_await clock.sleep(1ms);
+    server.stop(20ms);
+    co_await group.join();
+  };
+  run_task(io, all());
+  EXPECT_TRUE(ended);
+}
+
 TEST_F(HttpTest, AnswersOnAUnixSocketAndReplacesAStaleOne) {
   std::string path = "/tmp/matrx-http-test-" + std::to_string(::getpid()) + ".sock";
   for (int life = 0; life < 2; ++life) {

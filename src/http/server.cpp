@@ -109,10 +109,10 @@ Task<void> Server::run() {
   co_await impl.tasks.join();
 }
 
-void Server::stop() {
+void Server::stop(std::chrono::milliseconds drain) {
   Impl& impl = *impl_;
   if (std::exchange(impl.stopping, true)) return;
-  impl.drain_until = std::chrono::steady_clock::now() + kDrainTimeout;
+  impl.drain_until = std::chrono::steady_clock::now() + drain;
   boost::system::error_code ignored;
   if (impl.tcp_acceptor) impl.tcp_acceptor->close(ignored);
   if (impl.unix_acceptor) impl.unix_acceptor->close(ignored);
@@ -162,13 +162,15 @@ Task<void> Server::Impl::serve(std::unique_ptr<Stream> stream, std::string remot
 Task<void> Server::Impl::sweep() {
   for (;;) {
     const auto now = std::chrono::steady_clock::now();
+    if (stopping && now >= drain_until) {
+      // A handler may wait for something else than its connection: a command, a container, a home.
+      for (ServerConnection* connection : connections) connection->close();
+      tasks.cancel();
+      co_return;
+    }
     // A close only fails pending operations, which resume later: the list does not change here.
     for (ServerConnection* connection : connections) {
-      if (stopping && now >= drain_until) {
-        connection->close();
-      } else {
-        connection->close_if_late(now);
-      }
+      connection->close_if_late(now);
     }
     if (stopping && connections.empty()) co_return;
     sweep_timer.expires_after(stopping ? std::chrono::milliseconds(20) : kSweepInterval);

@@ -1,9 +1,11 @@
 #pragma once
 // An HTTP/1.1 server: keep-alive, pipelining, chunked bodies both ways, limits and deadlines.
 
+#include <chrono>
 #include <memory>
 #include <string>
 
+#include "base/limits.hpp"
 #include "http/message.hpp"
 
 namespace matrx::http {
@@ -26,8 +28,8 @@ class Server {
   Task<void> run();
 
   // Accepts no more, closes idle connections; run() returns when requests under way are
-  // answered, or after kDrainTimeout.
-  void stop();
+  // answered; what goes on longer than `drain` is cancelled, its handler included.
+  void stop(std::chrono::milliseconds drain = kDrainTimeout);
 
   std::size_t connections() const;
 

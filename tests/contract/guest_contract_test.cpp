@@ -157,6 +157,13 @@ TEST_F(GuestContract, BoundsOutput) {
             "b");
 }
 
+TEST_F(GuestContract, TheKernelTakesCommandsBeforeTheAgent) {
+  std::ifstream ours("/proc/" + std::to_string(agent_) + "/oom_score_adj");
+  int of_agent = 1000;
+  ours >> of_agent;
+  EXPECT_GT(std::stoi(exec("cat /proc/self/oom_score_adj").stdout_text), of_agent);
+}
+
 TEST_F(GuestContract, EscapedControlCharactersFitTheAnswer) {
   const auto outcome =
       try_exec({.command = "head -c 3000000 /dev/zero; head -c 3000000 /dev/zero >&2",

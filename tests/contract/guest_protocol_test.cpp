@@ -326,6 +326,37 @@ TEST_F(GuestProtocol, FilesOfAnySizeInConstantMemory) {
   run_task(io_, test());
 }
 
+// Each is a fork of the agent: what the agent holds of other processes' output must not stay in it.
+TEST_F(GuestProtocol, ASupervisorKeepsNothingOfTheOutputOfOthers) {
+  if (kSanitized) GTEST_SKIP() << "the sanitizer's memory tells nothing";
+  constexpr std::size_t kWritten = 4'000'000;
+  const auto status_of = [](const std::string& pid, const std::string& name) {
+    std::ifstream file("/proc/" + pid + "/status");
+    for (std::string line; std::getline(file, line);) {
+      if (line.starts_with(name)) return std::stoul(line.substr(name.size()));
+    }
+    return 0UL;
+  };
+  auto test = [&]() -> Task<void> {
+    std::vector<Messages> writers;
+    for (int i = 0; i < 4; ++i) {
+      const std::string command =
+          "head -c " + std::to_string(kWritten) + " /dev/zero | tr '\\0' x; exec sleep 1000";
+      writers.push_back(co_await open("process.Process/Start", shell(command)));
+      EXPECT_EQ((co_await listen(writers.back(), kWritten)).output.size(), kWritten);
+    }
+    auto quiet = co_await open("process.Process/Start", shell("exec sleep 1000"));
+    const auto first = co_await quiet.next();
+    const json::object& start = *json::object_at(first->at("event").as_object(), "start");
+    const std::string pid = std::to_string(json::integer_at(start, "pid"));
+    const std::string supervisor = std::to_string(status_of(pid, "PPid:"));
+    EXPECT_GT(status_of(std::to_string(agent_), "VmRSS:"), 4 * kWritten / 1024);
+    EXPECT_LT(status_of(supervisor, "VmRSS:"), 8'000U) << "kB";
+    EXPECT_GT(status_of(supervisor, "VmRSS:"), 0U);
+  };
+  run_task(io_, test());
+}
+
 TEST_F(GuestProtocol, AnUploadThatBreaksOffLeavesNothing) {
   auto test = [&]() -> Task<void> {
     auto stream = (co_await connector_()).value();

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <fstream>
 #include <map>
 
 #include "apps/orchestrator/data_dir.hpp"
@@ -104,6 +105,22 @@ TEST_F(DataDirTest, HasOneOwner) {
 TEST_F(DataDirTest, KeepsItsInstallation) {
   const std::string first = DataDir::open(path_, random_).value()->installation();
   EXPECT_EQ(DataDir::open(path_, random_).value()->installation(), first);
+}
+
+// Another name would make strangers of all its sandboxes.
+TEST_F(DataDirTest, TakesNoNewNameWhereTheOldOneCannotBeRead) {
+  const std::string name = DataDir::open(path_, random_).value()->installation();
+  const std::string file = path_ + "/installation";
+  std::filesystem::resize_file(file, 0);
+  const auto torn = DataDir::open(path_, random_);
+  ASSERT_FALSE(torn);
+  EXPECT_NE(torn.error().message.find("it is empty"), std::string::npos) << torn.error().message;
+  std::filesystem::remove(file);
+  std::filesystem::create_directory(file);
+  EXPECT_FALSE(DataDir::open(path_, random_));
+  std::filesystem::remove(file);
+  std::ofstream(file) << name << "\n";
+  EXPECT_EQ(DataDir::open(path_, random_).value()->installation(), name);
 }
 
 TEST_F(DataDirTest, ReplacesTheAgentWithoutTouchingTheOldOne) {

@@ -7,6 +7,8 @@
 #include <fstream>
 #include <sstream>
 
+#include "base/files.hpp"
+
 namespace matrx {
 namespace {
 
@@ -14,7 +16,9 @@ namespace fs = std::filesystem;
 
 constexpr auto kOwnerOnly = fs::perms::owner_all;
 
-std::string read_file(const fs::path& path) {
+constexpr std::size_t kInstallationBytesMax = 256;
+
+std::string read_program(const fs::path& path) {
   std::ifstream in(path, std::ios::binary);
   std::ostringstream text;
   text << in.rdbuf();
@@ -22,7 +26,7 @@ std::string read_file(const fs::path& path) {
 }
 
 // Either the old content or the new one, whatever happens meanwhile.
-Result<void> replace_file(const fs::path& path, const std::string& content, fs::perms mode) {
+Result<void> replace_program(const fs::path& path, const std::string& content, fs::perms mode) {
   const fs::path fresh = path.string() + ".new";
   std::ofstream out(fresh, std::ios::binary | std::ios::trunc);
   out << content;
@@ -35,6 +39,16 @@ Result<void> replace_file(const fs::path& path, const std::string& content, fs::
                                        (ec ? ec.message() : "the disk may be full"));
   }
   return {};
+}
+
+// A new name in its place would make strangers of all its sandboxes, homes and rows: never by
+// ourselves.
+std::unexpected<Error> unreadable(const std::string& file, const std::string& why) {
+  return fail(Code::unavailable,
+              "cannot read " + file + ", the name of this installation (" + why +
+                  "); put it back as it was: the label matrx.installation of its containers and "
+                  "the column installation of its sandboxes say it. Remove the file only where "
+                  "nothing of its sandboxes is to be kept");
 }
 
 }  // namespace
@@ -66,25 +80,29 @@ Result<std::unique_ptr<DataDir>> DataDir::open(const std::string& path, Random& 
 DataDir::~DataDir() { ::close(lock_); }
 
 Result<void> DataDir::learn_installation(Random& random) {
-  const fs::path file = path_ / "installation";
-  installation_ = read_file(file);
-  while (installation_.ends_with('\n')) installation_.pop_back();
-  if (!installation_.empty()) return {};
+  const std::string file = path_ / "installation";
+  const auto known = read_file(file, kInstallationBytesMax);
+  if (!known) return unreadable(file, known.error().internal);
+  if (*known) {
+    installation_ = **known;
+    while (installation_.ends_with('\n')) installation_.pop_back();
+    return installation_.empty() ? unreadable(file, "it is empty") : Result<void>();
+  }
   installation_ = "inst-" + random.hex(6);
-  return replace_file(file, installation_ + "\n", fs::perms::owner_read | fs::perms::owner_write);
+  return replace_file(file, installation_ + "\n");
 }
 
 Result<fs::path> DataDir::install_agent(const fs::path& from) const {
-  const std::string binary = read_file(from);
+  const std::string binary = read_program(from);
   if (binary.empty()) {
     return fail(Code::unavailable, "cannot read the guest agent " + from.string() +
                                        "; build it, or set MATRX_AGENT_PATH");
   }
   fs::path to = path_ / "matrx-agent";
-  if (read_file(to) != binary) {
-    CHECK_OK(replace_file(to, binary,
-                          fs::perms::owner_all | fs::perms::group_read | fs::perms::group_exec |
-                              fs::perms::others_read | fs::perms::others_exec));
+  if (read_program(to) != binary) {
+    CHECK_OK(replace_program(to, binary,
+                             fs::perms::owner_all | fs::perms::group_read | fs::perms::group_exec |
+                                 fs::perms::others_read | fs::perms::others_exec));
   }
   return to;
 }
