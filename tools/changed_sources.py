@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Prints the sources (without tests) that may be otherwise than at the commit named in .ci/lint-clean: those that have
-changed, and those that include a changed header themselves. All of them where many headers have changed, or where that
-commit is not to be had (a shallow clone). tools/lint.sh alone changed; `make lint` writes the file.
+changed, and those that include a changed header themselves. All of them where many headers or the settings of
+clang-tidy have changed, or where that commit is not to be had (a shallow clone). For tools/lint.sh; `make lint` writes
+the file.
 """
 
 import re
@@ -21,18 +22,20 @@ def sources() -> list[Path]:
 
 
 def changed_since(commit: str) -> set[str] | None:
-    """Paths below src, committed or not; None where git cannot say."""
-    done = subprocess.run(["git", "diff", "--name-only", commit, "--", "src"], cwd=ROOT, capture_output=True, text=True)
-    more = subprocess.run(["git", "ls-files", "--others", "--exclude-standard", "src"], cwd=ROOT, capture_output=True,
-                          text=True)
-    if done.returncode != 0 or more.returncode != 0:
-        return None
-    return set(done.stdout.split()) | set(more.stdout.split())
+    """Paths of sources, headers and settings, committed or not; None where git cannot say."""
+    found = set()
+    for command in (["diff", "--name-only", commit, "--", "src", ".clang-tidy"],
+                    ["ls-files", "--others", "--exclude-standard", "src"]):
+        done = subprocess.run(["git", *command], cwd=ROOT, capture_output=True, text=True)
+        if done.returncode != 0:
+            return None
+        found |= set(done.stdout.split())
+    return found
 
 
 def affected(all_sources: list[Path], changed: set[str] | None) -> list[Path]:
     headers = {path.removeprefix("src/") for path in changed or () if path.endswith(".hpp")}
-    if changed is None or len(headers) > HEADERS_MAX:
+    if changed is None or ".clang-tidy" in changed or len(headers) > HEADERS_MAX:
         return all_sources
 
     def is_affected(path: Path) -> bool:

@@ -3,8 +3,10 @@
 # through it as one (the preset "lint"): what they include is then read once, which is most of the work.
 #   tools/lint.sh          everything; what was clean is not looked at again until it or any header changes
 #   tools/lint.sh FILE…    what these files are compiled together with
+#   tools/lint.sh changed  the same for what has changed since the commit named in .ci/lint-clean, where all was clean
 #   tools/lint.sh alone    whether each source brings all its includes itself: in a unity build others bring them along
-#   tools/lint.sh alone changed   of those that have changed since the commit named in .ci/lint-clean, where all did
+#   tools/lint.sh alone changed   of those that have changed since that commit
+# `make lint` looks at everything, and then names the commit that was clean.
 source "$(dirname "$0")/lib.sh"
 
 CACHE=build/lint-cache
@@ -42,6 +44,7 @@ if [ "${1:-}" = --one ]; then
   exit 1
 fi
 
+ASKED=$*
 mkdir -p "$CACHE" "$RESULTS"
 find "$CACHE" -type f -mtime +30 -delete
 { cmake --preset lint && cmake --build --preset lint --target matrx-generated; } >/dev/null ||
@@ -60,6 +63,11 @@ else
   # Of what is compiled: a target of one source has no unit of its own, that source is it.
   mapfile -t units < <(sed -n 's/^ *"file": "\(.*\)",\{0,1\}$/\1/p' "$DATABASE/compile_commands.json" |
     sed "s#^$ROOT/##" | grep -v 'precompiled' | LC_ALL=C sort -u)
+  if [ "${1:-}" = changed ]; then
+    mapfile -t changed < <(tools/changed_sources.py)
+    set -- "${changed[@]}"
+    [ $# -gt 0 ] || units=()
+  fi
   if [ $# -gt 0 ]; then
     mapfile -t units < <(printf '%s\n' "${units[@]}" | xargs grep -lE "$(printf '%s\n' "$@" | paste -sd'|')")
     [ "${#units[@]}" -gt 0 ] || fail "none of these is compiled: $*."
@@ -79,4 +87,4 @@ for unit in "${units[@]}"; do
 done | xargs -0 -r -n 2 -P "$(nproc)" tools/lint.sh --one ||
   fail "the problems above: fix them; a false alarm of clang-tidy gets '// NOLINT(check): reason' on its line."
 say "${#units[@]} units clean"
-if [ "$*" = alone ] && [ -z "$(git status --porcelain -- src)" ]; then git rev-parse HEAD >.ci/lint-clean; fi
+if [ "$ASKED" = alone ] && [ -z "$(git status --porcelain -- src)" ]; then git rev-parse HEAD >.ci/lint-clean; fi

@@ -14,6 +14,7 @@ from patience import patience
 
 KEY = "test-key-4711"
 EXEC_SECONDS_MAX = 600
+POLL_SECONDS_MIN, POLL_SECONDS_MAX = 0.02, 0.25
 # As tools/build-image.sh has named it; empty: the orchestrator's default.
 IMAGE = os.environ.get("MATRX_SANDBOX_IMAGE", "")
 # Without one, httpx reads all the machine's certificates for each call: 30 ms, though nothing here is encrypted.
@@ -38,14 +39,16 @@ def docker(*arguments, host=None):
 
 
 def wait_for(what, condition, seconds=60):
-    """Polls until the condition holds, and returns what it answered."""
-    deadline = time.monotonic() + patience(seconds)
+    """Polls until the condition holds, and returns what it answered. Ever more slowly: who looks all the time takes
+    the processor from what it waits for."""
+    deadline, pause = time.monotonic() + patience(seconds), POLL_SECONDS_MIN
     while True:
         answer = condition()
         if answer:
             return answer
         assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
-        time.sleep(0.02)
+        time.sleep(pause)
+        pause = min(pause * 1.3, POLL_SECONDS_MAX)
 
 
 class Orchestrator:

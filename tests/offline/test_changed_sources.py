@@ -21,6 +21,7 @@ def test_a_changed_source_and_who_includes_a_changed_header():
 def test_all_where_many_headers_changed_or_nothing_is_known():
     many = {f"src/core/header_{number}.hpp" for number in range(changed_sources.HEADERS_MAX + 1)}
     assert changed_sources.affected(ALL, many) == ALL
+    assert changed_sources.affected(ALL, {".clang-tidy"}) == ALL
     assert changed_sources.affected(ALL, changed_sources.changed_since("0" * 40)) == ALL
 
 
