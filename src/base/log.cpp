@@ -117,13 +117,12 @@ std::string_view time_text() {
   return text;
 }
 
-void gather(std::string_view line) {
-  State& s = state();
-  s.writer->add(line);
+void gather(LineWriter& writer, SteadyTime& last_write, std::string_view line) {
+  writer.add(line);
   const auto now = std::chrono::steady_clock::now();
-  if (now - s.last_write >= kQuiet || s.writer->held_bytes() >= kGatherBytesMax) {
-    s.writer->write();
-    s.last_write = now;
+  if (now - last_write >= kQuiet || writer.held_bytes() >= kGatherBytesMax) {
+    writer.write();
+    last_write = now;
   }
 }
 
@@ -188,7 +187,10 @@ void configure(Level level, Format format, Sink sink) {
 
 Sink descriptor_sink(int descriptor) {
   state().writer.emplace(descriptor, kLogHeldBytesMax);
-  return [](std::string_view line) { gather(line); };
+  return [](std::string_view line) {
+    State& s = state();
+    if (s.writer) gather(*s.writer, s.last_write, line);
+  };
 }
 
 void flush() {

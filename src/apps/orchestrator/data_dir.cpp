@@ -83,8 +83,8 @@ Result<void> DataDir::learn_installation(Random& random) {
   const std::string file = path_ / "installation";
   const auto known = read_file(file, kInstallationBytesMax);
   if (!known) return unreadable(file, known.error().internal);
-  if (*known) {
-    installation_ = **known;
+  if (const std::optional<std::string>& name = *known) {
+    installation_ = *name;
     while (installation_.ends_with('\n')) installation_.pop_back();
     return installation_.empty() ? unreadable(file, "it is empty") : Result<void>();
   }
