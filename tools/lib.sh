@@ -152,14 +152,17 @@ tick() {
   done
 }
 
-# build_preset NAME [OPTION…]: configures if needed (the options go to cmake) and builds. One at a time: where
-# build_ahead has begun with it, this waits for that, and then finds little or nothing to do.
+# build_preset NAME [OPTION…]: configures if needed (the options go to cmake) and builds. Who builds the same ahead has
+# to make room: that one has only the time that nobody else wants, which may be none. What it has made stays.
 build_preset() {
   local preset=$1
   shift
   mkdir -p build
   (
-    flock 9
+    flock -n 9 || {
+      [ -n "${MATRX_BUILDS_AHEAD:-}" ] || stop_building_ahead
+      flock 9
+    }
     cmake --preset "$preset" "$@" && cmake --build --preset "$preset"
   ) 9>"build/$preset.lock"
 }
@@ -170,14 +173,23 @@ build_tested() {
 }
 
 # build_ahead PRESET…: builds them behind what follows, one after the other, with the time that nobody else wants: tests
-# on real containers mostly wait. What fails is said by the step that needs the build, which tries it again. Ends with
-# this script.
+# on real containers wait now and then. What fails is said by the step that needs the build, which tries it again. Ends
+# with this script.
 build_ahead() {
+  stop_building_ahead
   mkdir -p "$LOGS"
   setsid tools/build-ahead.sh "$@" >"$LOGS/build-ahead.log" 2>&1 </dev/null &
-  local builder=$!
-  # shellcheck disable=SC2064  # the number is known now
-  trap "kill -- -$builder 2>/dev/null || true" EXIT
+  echo "$!" >build/build-ahead.pid
+  trap stop_building_ahead EXIT
+}
+
+# stop_building_ahead: ends whoever builds ahead in this tree.
+stop_building_ahead() {
+  local builder
+  builder=$(cat build/build-ahead.pid 2>/dev/null) || return 0
+  rm -f build/build-ahead.pid
+  # Its command line is looked at: the number may be somebody else's by now.
+  if grep -qs build-ahead "/proc/$builder/cmdline"; then kill -- "-$builder" 2>/dev/null || true; fi
 }
 
 # measure_slowness: sets MATRX_TEST_SLOWNESS, by which tests stretch their limits, unless it is set.

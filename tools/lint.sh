@@ -45,6 +45,8 @@ if [ "${1:-}" = --one ]; then
 fi
 
 ASKED=$*
+COMMIT=$(git rev-parse HEAD)
+[ -z "$(git status --porcelain -- src .clang-tidy)" ] || COMMIT=''
 mkdir -p "$CACHE" "$RESULTS"
 find "$CACHE" -type f -mtime +30 -delete
 { cmake --preset lint && cmake --build --preset lint --target matrx-generated; } >/dev/null ||
@@ -55,7 +57,8 @@ LINT_TOOL=tidy
 if [ "${1:-}" = alone ]; then
   LINT_TOOL=alone
   if [ "${2:-}" = changed ]; then
-    mapfile -t units < <(tools/changed_sources.py)
+    list=$(tools/changed_sources.py) || fail "it is not known what has changed: see the message above."
+    mapfile -t units < <(printf '%s' "${list:+$list$'\n'}")
   else
     mapfile -t units < <(find src -name '*.cpp' ! -name '*_test.cpp' | LC_ALL=C sort)
   fi
@@ -64,7 +67,8 @@ else
   mapfile -t units < <(sed -n 's/^ *"file": "\(.*\)",\{0,1\}$/\1/p' "$DATABASE/compile_commands.json" |
     sed "s#^$ROOT/##" | grep -v 'precompiled' | LC_ALL=C sort -u)
   if [ "${1:-}" = changed ]; then
-    mapfile -t changed < <(tools/changed_sources.py)
+    list=$(tools/changed_sources.py) || fail "it is not known what has changed: see the message above."
+    mapfile -t changed < <(printf '%s' "${list:+$list$'\n'}")
     set -- "${changed[@]}"
     [ $# -gt 0 ] || units=()
   fi
@@ -87,4 +91,11 @@ for unit in "${units[@]}"; do
 done | xargs -0 -r -n 2 -P "$(nproc)" tools/lint.sh --one ||
   fail "the problems above: fix them; a false alarm of clang-tidy gets '// NOLINT(check): reason' on its line."
 say "${#units[@]} units clean"
-if [ "$ASKED" = alone ] && [ -z "$(git status --porcelain -- src)" ]; then git rev-parse HEAD >.ci/lint-clean; fi
+# What was committed when it began, and only where both looks saw the same.
+case $ASKED in
+  '') echo "$COMMIT" >"$CACHE/tidy-clean" ;;
+  alone)
+    tidy=$(cat "$CACHE/tidy-clean" 2>/dev/null) || tidy=''
+    if [ -n "$COMMIT" ] && [ "$tidy" = "$COMMIT" ]; then echo "$COMMIT" >.ci/lint-clean; fi
+    ;;
+esac

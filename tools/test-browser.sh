@@ -5,10 +5,10 @@
 source "$(dirname "$0")/lib.sh"
 
 export MATRX_TEST_BUILD_DIR=${MATRX_TEST_BUILD_DIR:-build/release}
-measure_slowness
 
 steps 5
 step "Checking packages, Docker and the browser" tools/setup.sh --browser || fail "the set-up failed: see above."
+measure_slowness
 step "Building ($(basename "$MATRX_TEST_BUILD_DIR"))" build_tested "$(basename "$MATRX_TEST_BUILD_DIR")" ||
   fail "the build failed: see the compiler's message above."
 step "Checking the sandbox image" tools/build-image.sh || fail "there is no sandbox image: see the lines above."

@@ -6,10 +6,10 @@
 source "$(dirname "$0")/lib.sh"
 
 export MATRX_TEST_BUILD_DIR=$ROOT/build/release
-measure_slowness
 
 steps 3
 step "Checking packages and Docker" tools/setup.sh --tests || fail "the set-up failed: see the lines above."
+measure_slowness
 step "Building (release)" build_tested release || fail "the build failed: see the compiler's message above."
 step "Checking the sandbox image" tools/build-image.sh || fail "there is no sandbox image: see the lines above."
 mkdir -p "$RESULTS"

@@ -51,15 +51,23 @@ std::string Api::make_request_id(const http::Request& request) {
 
 Task<http::Response> Api::with_access_log(Context& context) {
   const auto begun = std::chrono::steady_clock::now();
-  http::Response response = co_await with_errors(context);
-  if (log::enabled(log::Level::info)) {
+  const auto note = [&](std::string_view what, int status) {
+    if (!log::enabled(log::Level::info)) return;
     const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - begun;
-    log::info("request", {{"method", context.request.method_text()},
-                          {"path", without_secret(context.request.path)},
-                          {"status", response.status},
-                          {"duration_ms", took.count()},
-                          {"request_id", context.request_id}});
+    log::info(what, {{"method", context.request.method_text()},
+                     {"path", without_secret(context.request.path)},
+                     {"status", status},
+                     {"duration_ms", took.count()},
+                     {"request_id", context.request_id}});
+  };
+  http::Response response;
+  try {
+    response = co_await with_errors(context);
+  } catch (...) {  // the server is going down: nobody gets an answer
+    note("request cut off", 0);
+    throw;
   }
+  note("request", response.status);
   co_return response;
 }
 

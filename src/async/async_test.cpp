@@ -224,9 +224,14 @@ TEST(Race, BothEndWithTheirCaller) {
       co_await both(clock.sleep(1h), clock.sleep(1h));
       went_on = true;
     };
+    auto half_done = [&]() -> Task<void> {
+      co_await both(clock.sleep(0ms), clock.sleep(1h));
+      went_on = true;
+    };
     group.spawn("race", racing());
     group.spawn("both", waiting());
-    co_await yield();
+    group.spawn("half", half_done());
+    co_await clock.sleep(20ms);
     group.cancel();
     co_await group.join();
   };

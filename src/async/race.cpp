@@ -16,6 +16,7 @@ struct Ends {
 };
 
 bool is_cancellation(const std::exception_ptr& error) {
+  if (!error) return false;
   try {
     std::rethrow_exception(error);
   } catch (const boost::system::system_error& e) {
@@ -51,6 +52,10 @@ void throw_on(const Ends& ends) {
 Task<int> race(Task<void> one, Task<void> other) {
   const Ends ends =
       co_await run(asio::experimental::wait_for_one(), std::move(one), std::move(other));
+  // Cancelled from outside, but one of them was through already: that is the answer.
+  if (is_cancellation(ends.errors[ends.order[0]]) && !ends.errors[ends.order[1]]) {
+    co_return static_cast<int>(ends.order[1]);
+  }
   throw_on(ends);
   co_return static_cast<int>(ends.order[0]);
 }
@@ -59,6 +64,7 @@ Task<void> both(Task<void> one, Task<void> other) {
   const Ends ends =
       co_await run(asio::experimental::wait_for_one_error(), std::move(one), std::move(other));
   throw_on(ends);
+  if (ends.errors[ends.order[1]]) std::rethrow_exception(ends.errors[ends.order[1]]);
 }
 
 }  // namespace matrx

@@ -53,6 +53,7 @@ inline constexpr int kInterimAnswersMax = 8;  // 1xx before an answer, to our cl
 
 // --- Log ---------------------------------------------------------------------------------------
 inline constexpr std::size_t kLogHeldBytesMax = 4 * 1024 * 1024;  // for a reader that stands still
+inline constexpr auto kLogCloseLimit = 2s;  // the last lines, to one that is behind
 
 // --- Exec --------------------------------------------------------------------------------------
 inline constexpr std::size_t kExecOutputBytesMax = 2 * 1024 * 1024;  // of stdout, of stderr

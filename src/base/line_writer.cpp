@@ -28,6 +28,16 @@ std::uint64_t LineWriter::take_lost() {
   return held_bytes() > held_bytes_max_ / 2 ? 0 : std::exchange(lost_, 0);
 }
 
+void LineWriter::write_within(std::chrono::milliseconds limit) {
+  const auto until = std::chrono::steady_clock::now() + limit;
+  for (write(); held_bytes() > 0; write()) {
+    const auto left = until - std::chrono::steady_clock::now();
+    if (left.count() <= 0) return;
+    pollfd ready{.fd = descriptor_, .events = POLLOUT, .revents = 0};
+    ::poll(&ready, 1, static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(left).count()));
+  }
+}
+
 void LineWriter::write() {
   while (held_bytes() > 0) {
     const std::string_view piece = std::string_view(held_).substr(written_, kPieceBytes);
@@ -47,7 +57,7 @@ void LineWriter::write() {
 // daemon.
 bool LineWriter::write_piece(std::string_view piece, std::size_t& count) {
   pollfd ready{.fd = descriptor_, .events = POLLOUT, .revents = 0};
-  if (::poll(&ready, 1, 0) == 0) return false;
+  if (::poll(&ready, 1, 0) != 1) return false;
   // Not by making the descriptor non-blocking: others have it as well, the shell that started us
   // among them.
   ssize_t written = ::send(descriptor_, piece.data(), piece.size(), MSG_DONTWAIT | MSG_NOSIGNAL);

@@ -1,8 +1,9 @@
 #pragma once
-// Lines on their way to a descriptor whose reader may stand still: a pipe, a terminal, the
+// Lines on their way to a descriptor whose reader may stand still: a pipe, the
 // journal's socket. Never waits for it: what the reader does not take is held, and beyond a bound
 // whole lines are lost, and counted.
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -20,6 +21,9 @@ class LineWriter {
 
   // Writes what the reader takes at once.
   void write();
+
+  // For the end: waits for the reader, but not longer than that.
+  void write_within(std::chrono::milliseconds limit);
 
   std::size_t held_bytes() const { return held_.size() - written_; }
 

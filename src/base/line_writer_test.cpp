@@ -5,6 +5,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <thread>
+
 #include "base/log.hpp"
 
 namespace matrx {
@@ -75,6 +77,29 @@ TEST(LineWriter, WhatHasNoReaderAnyMoreIsForgotten) {
   writer.write();
   EXPECT_EQ(writer.held_bytes(), 0U);
   ::close(ends[1]);
+}
+
+TEST(LineWriter, TheEndWaitsForAReaderThatIsBehindButNotForEver) {
+  int ends[2];
+  ASSERT_EQ(::pipe(ends), 0);
+  LineWriter writer(ends[1], 1'000'000);
+  for (int number = 0; number < 50'000; ++number) writer.add(line_number(number));
+  writer.write_within(std::chrono::milliseconds(10));
+  const std::size_t held = writer.held_bytes();
+  EXPECT_GT(held, 0U);
+  std::string seen;
+  std::thread reader([&] {
+    std::string piece(4096, '\0');
+    for (ssize_t count; (count = ::read(ends[0], piece.data(), piece.size())) > 0;) {
+      seen.append(piece, 0, static_cast<std::size_t>(count));
+    }
+  });
+  writer.write_within(std::chrono::minutes(1));
+  EXPECT_EQ(writer.held_bytes(), 0U);
+  ::close(ends[1]);
+  reader.join();
+  EXPECT_TRUE(seen.ends_with(line_number(49'999)));
+  ::close(ends[0]);
 }
 
 TEST(LineWriter, TheLogTellsWhatItLost) {

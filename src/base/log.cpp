@@ -199,6 +199,12 @@ void flush() {
   if (s.writer) s.writer->write();
 }
 
+void close(milliseconds limit) {
+  State& s = state();
+  const std::lock_guard lock(s.mutex);
+  if (s.writer) s.writer->write_within(limit);
+}
+
 bool enabled(Level level) { return level >= state().level.load(std::memory_order_relaxed); }
 
 void write(Level level, std::string_view message, Fields fields) {

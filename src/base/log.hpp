@@ -6,6 +6,7 @@
 // The one process-wide object of the code base: a logger that had to be handed to every function
 // would be left out where it is needed most. Level and sink are set once by main (or a test).
 
+#include <chrono>
 #include <concepts>
 #include <cstdint>
 #include <functional>
@@ -52,6 +53,9 @@ void configure(Level level, Format format, Sink sink);
 // flush() from a timer and at exit.
 Sink descriptor_sink(int descriptor);
 void flush();
+
+// The same at the exit: waits for a reader that is behind, but not longer than that.
+void close(std::chrono::milliseconds limit);
 
 bool enabled(Level level);
 void write(Level level, std::string_view message, Fields fields = {});

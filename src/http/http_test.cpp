@@ -298,7 +298,7 @@ TEST_F(HttpTest, AStopEndsWhatWouldGoOn) {
     };
     group.spawn("client", ask());
     while (!began) co_await clock.sleep(1ms);
-    server.stop(20ms);
+    server.stop(Server::AfterDrain::cancel, 20ms);
     co_await group.join();
   };
   run_task(io, all());

@@ -50,6 +50,7 @@ struct Server::Impl {
   asio::steady_timer sweep_timer;
   bool stopping = false;
   std::chrono::steady_clock::time_point drain_until;
+  AfterDrain then = AfterDrain::wait;
   TaskGroup tasks;
 };
 
@@ -109,10 +110,11 @@ Task<void> Server::run() {
   co_await impl.tasks.join();
 }
 
-void Server::stop(std::chrono::milliseconds drain) {
+void Server::stop(AfterDrain then, std::chrono::milliseconds drain) {
   Impl& impl = *impl_;
   if (std::exchange(impl.stopping, true)) return;
   impl.drain_until = std::chrono::steady_clock::now() + drain;
+  impl.then = then;
   boost::system::error_code ignored;
   if (impl.tcp_acceptor) impl.tcp_acceptor->close(ignored);
   if (impl.unix_acceptor) impl.unix_acceptor->close(ignored);
@@ -165,7 +167,7 @@ Task<void> Server::Impl::sweep() {
     if (stopping && now >= drain_until) {
       // A handler may wait for something else than its connection: a command, a container, a home.
       for (ServerConnection* connection : connections) connection->close();
-      tasks.cancel();
+      if (then == AfterDrain::cancel) tasks.cancel();
       co_return;
     }
     // A close only fails pending operations, which resume later: the list does not change here.

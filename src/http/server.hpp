@@ -28,8 +28,10 @@ class Server {
   Task<void> run();
 
   // Accepts no more, closes idle connections; run() returns when requests under way are
-  // answered; what goes on longer than `drain` is cancelled, its handler included.
-  void stop(std::chrono::milliseconds drain = kDrainTimeout);
+  // answered. After `drain` connections are closed; handlers that go on all the same are waited
+  // for, or cancelled as well: whatever they await must bear that.
+  enum class AfterDrain { wait, cancel };
+  void stop(AfterDrain then = AfterDrain::wait, std::chrono::milliseconds drain = kDrainTimeout);
 
   std::size_t connections() const;
 

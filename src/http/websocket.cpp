@@ -225,6 +225,8 @@ Task<void> serve(Stream& connection, beast::http::request<beast::http::empty_bod
     problem = std::current_exception();
   }
   socket.abort();
+  // Beast's operations must have ended before it goes, also where we are cancelled.
+  co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
   co_await socket.wait_idle();
   if (problem) std::rethrow_exception(problem);
 }

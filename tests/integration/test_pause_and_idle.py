@@ -75,7 +75,8 @@ class Idleness(threading.Thread):
             if {"nothing", "waits"} <= self.ended:
                 break  # the others had as much time
         self.rows = {name: one.row(sandbox_id) for name, sandbox_id in made.items()}
-        self.events = one.request("GET", f"/sandboxes/{made['nothing']}/events").json()["events"]
+        self.events = {name: one.request("GET", f"/sandboxes/{made[name]}/events").json()["events"]
+                       for name in ("nothing", "waits")}
         self.metrics = one.request("GET", f"/sandboxes/{made['computes']}/metrics").json()
 
 
@@ -251,18 +252,19 @@ def test_only_the_idle_are_ended(idleness):
     assert not idleness.is_alive() and idleness.problem is None, idleness.problem
     assert idleness.ended == {"nothing", "waits"}
 
-    def at(row, field):
-        return datetime.datetime.fromisoformat(row[field])
+    def at(name, kind):
+        return next(datetime.datetime.fromisoformat(event["at"]) for event in idleness.events[name]
+                    if event["type"] == kind)
 
     for name in ("nothing", "waits"):
         row = idleness.rows[name]
         assert row["stop_reason"] == "expired", row
         # By the orchestrator's own times: ours would count from when we have heard of it.
-        idle = at(row, "stopped_at") - at(row, "created_at")
-        print(f"{name}: ended {idle.total_seconds():.0f} s after its making")
+        idle = at(name, "shutting_down") - at(name, "ready")
+        print(f"{name}: its end began {idle.total_seconds():.0f} s after it was ready")
         assert idle.total_seconds() >= IDLE_S
     assert any("Nothing happened in it for 30 s" in (event.get("detail") or "")
-               for event in idleness.events), idleness.events
+               for event in idleness.events["nothing"]), idleness.events
     for name in ("computes", "requests", "types", "proxied"):
         row = idleness.rows[name]
         assert row["status"] == "running" and row["last_active_at"] > row["created_at"], row

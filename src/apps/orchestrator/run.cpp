@@ -173,7 +173,7 @@ Task<void> end_on_signal(http::Server& server, ssh::Gateway* gateway) {
   asio::signal_set signals(co_await asio::this_coro::executor, SIGINT, SIGTERM);
   co_await signals.async_wait(asio::use_awaitable);
   log::info("stopping; sandboxes live on");
-  server.stop();
+  server.stop(http::Server::AfterDrain::cancel);
   if (gateway != nullptr) gateway->stop();
   co_await signals.async_wait(asio::use_awaitable);
   log::warning("stopping at once");
@@ -323,7 +323,7 @@ int run_orchestrator(const std::vector<std::string>& arguments, const PortsFilte
   }
   log::configure(config->log_level, config->log_format, log::descriptor_sink(STDOUT_FILENO));
   const auto result = is_taken_down ? take_down(*config) : run(*config, filter);
-  log::flush();
+  log::close(kLogCloseLimit);
   if (result) return 0;
   const auto& error = result.error();
   fmt::print(stderr, "matrx-orchestrator: {}{}{}\n", error.message,
