@@ -55,7 +55,7 @@ class Postgres:
 
     def close(self):
         self.process.stdin.close()
-        self.process.wait(patience(30))
+        self.process.wait(patience(120))  # hundreds of megabytes of databases go, on a disk that others use
 
 
 class TcpLine:
