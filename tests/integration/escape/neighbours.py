@@ -108,8 +108,8 @@ class Neighbours:
         self.server.kill()
         self.server.wait(patience(30))
         ip("route", "flush", "table", self.table, check=False)
-        # The link by itself, which takes all routes along: with its namespace it would go a moment later, in the kernel's
-        # own time, and be in the way of the next one of this process.
+        # The link by itself, which takes all routes along: with its namespace it would go a moment later, in the
+        # kernel's own time, and be in the way of the next one of this process.
         ip("link", "del", self.link, check=False)
         ip("netns", "del", self.space, check=False)
 
