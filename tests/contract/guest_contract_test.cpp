@@ -221,10 +221,13 @@ TEST_F(GuestContract, ManyAtOnce) {
 }
 
 TEST_F(GuestContract, ShutdownIsPatientThenFirmThenTheAgentEnds) {
-  exec("(trap 'echo bye > " + run_folder() +
-       "/bye; exit' TERM; while :; do sleep 0.05; done) "
-       ">/dev/null 2>&1 &");
-  exec("(trap '' TERM; while :; do sleep 0.05; : " + marker_ + "; done) >/dev/null 2>&1 &");
+  // Each tells when its trap is set: before that it would die of the signal.
+  const std::string folder = run_folder();
+  exec("(trap 'echo bye > " + folder + "/bye; exit' TERM; : > " + folder +
+       "/one; while :; do sleep 0.05; done) >/dev/null 2>&1 & until [ -e " + folder +
+       "/one ]; do sleep 0.01; done");
+  exec("(trap '' TERM; : > " + folder + "/two; while :; do sleep 0.05; : " + marker_ +
+       "; done) >/dev/null 2>&1 & until [ -e " + folder + "/two ]; do sleep 0.01; done");
   ASSERT_TRUE(run_task(io_, guest_->shutdown(id_, patience(1s))));
   EXPECT_TRUE(std::filesystem::exists(run_folder() + "/bye"));
   EXPECT_EQ(survivors(), 0);

@@ -6,6 +6,7 @@ import re
 import httpx
 import pytest
 from orchestrator import KEY, docker, wait_for
+from patience import patience
 from test_homes import kept  # noqa: F401
 
 pytestmark = pytest.mark.integration
@@ -155,18 +156,19 @@ def test_agent_speaks_from_inside_without_a_key(shared):
 def test_graceful_stop_lets_processes_say_goodbye(shared):
     sandbox_id = shared.create()["sandbox_id"]
     # It needs a second after SIGTERM: an immediate stop would not wait for it.
-    shared.run(sandbox_id, "(trap 'sleep 1; exit' TERM; while :; do sleep 0.1; done) "
-                           ">/dev/null 2>&1 & echo started")
+    shared.run(sandbox_id, "(trap 'sleep 1; exit' TERM; : > /tmp/set; while :; do sleep 0.1; done) "
+                           ">/dev/null 2>&1 & until [ -e /tmp/set ]; do sleep 0.01; done")
     response = shared.destroy(sandbox_id)
     assert response.status_code == 204 and response.elapsed.total_seconds() >= 1
 
 
 def test_impatient_destroy_ends_a_patient_one(shared):
     sandbox_id = shared.create()["sandbox_id"]
-    shared.run(sandbox_id, "(trap '' TERM; while :; do sleep 0.1; done) >/dev/null 2>&1 &")
+    shared.run(sandbox_id, "(trap '' TERM; : > /tmp/set; while :; do sleep 0.1; done) >/dev/null 2>&1 & "
+                           "until [ -e /tmp/set ]; do sleep 0.01; done")
     shared.request("POST", f"/sandboxes/{sandbox_id}/complete")  # waits for up to 30 s
     response = shared.destroy(sandbox_id, "?graceful=false")
-    assert response.status_code == 204 and response.elapsed.total_seconds() < 10
+    assert response.status_code == 204 and response.elapsed.total_seconds() < patience(10)
     assert shared.row(sandbox_id)["status"] == "stopped"
 
 

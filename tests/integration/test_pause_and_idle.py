@@ -135,8 +135,9 @@ def test_paused_processes_stand_still(shared):
 def test_destroy_of_a_paused_one_is_graceful(shared):
     sandbox = shared.create()
     sandbox_id = sandbox["sandbox_id"]
-    shared.run(sandbox_id, "echo kept > ~/note; (trap 'echo told > ~/told; exit' TERM; while :; do "
-                           "sleep 0.1; done) >/dev/null 2>&1 &")
+    shared.run(sandbox_id, "echo kept > ~/note; (trap 'echo told > ~/told; exit' TERM; : > /tmp/set; "
+                           "while :; do sleep 0.1; done) >/dev/null 2>&1 & "
+                           "until [ -e /tmp/set ]; do sleep 0.01; done")
     assert pause(shared, sandbox_id).status_code == 200
     assert shared.destroy(sandbox_id).status_code == 204
     row = shared.row(sandbox_id)
