@@ -16,6 +16,7 @@ esac
 [ "$suite" = all ] || export MATRX_SKIP_DOCKER=1
 
 PATH=/usr/lib/llvm-19/bin:$PATH # llvm-symbolizer: names and lines in the sanitizers' reports
+
 # run_ctest PRESET RESULT [OPTION…]
 run_ctest() {
   local preset=$1 result=$2
