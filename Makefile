@@ -48,6 +48,9 @@ fuzz: ## every fuzz target for 10 s; one: tools/fuzz.sh fuzz_NAME 300
 faults: ## long tests of homes: a store that fails, processes that are killed, hostile programs
 	@MATRX_TEST_WORKERS=0 tools/test-integration.sh -m faults
 
+power-losses: ## 200 power losses of a host at random moments, over local disks and S3 (long)
+	@MATRX_TEST_WORKERS=0 tools/test-integration.sh -m faults -k many_power_losses
+
 bench: ## the benchmarks, on the release build
 	@test -x tests/bench/run.sh || { echo "matrx: there are no benchmarks yet: add tests/bench/run.sh." >&2; exit 1; }
 	@tests/bench/run.sh

@@ -8,6 +8,7 @@
 #include "base/limits.hpp"
 #include "base/log.hpp"
 #include "base/memory.hpp"
+#include "core/home_doubts.hpp"
 #include "core/home_trees.hpp"
 #include "model/states.hpp"
 
@@ -43,11 +44,20 @@ SyncReport note_sent(UploadPlan& plan, const Storage::Tags& stored) {
   return report;
 }
 
-std::string words_on_left_out(std::size_t left_out) {
-  if (left_out == 0) return {};
-  return std::to_string(left_out) +
-         " entries of the home could not be kept: sockets, devices, pipes or names that are too "
-         "long.";
+std::string words_on(const SyncReport& report) {
+  std::string words;
+  if (report.left_out > 0) {
+    words = std::to_string(report.left_out) +
+            " entries of the home could not be kept: sockets, devices, pipes or names that are too "
+            "long.";
+  }
+  if (report.kept_stored + report.kept_beside > 0) {
+    words += (words.empty() ? "" : " ") + std::string("The host was started anew: ") +
+             std::to_string(report.kept_stored) +
+             " entries are missing, older or torn on its disk, and stay as they were stored; " +
+             std::to_string(report.kept_beside) + " versions are kept beside others.";
+  }
+  return words;
 }
 
 }  // namespace
@@ -163,9 +173,14 @@ Task<Result<SyncReport>> HomeSync::up(Sandbox row, bool at_rest) {
   if (!journal.empty()) co_await drop_unfinished(row, journal);
   CO_TRY(remote, co_await read_remote(row.user_id));
   const std::string id = row.id.text();
+  const bool is_in_doubt = at_rest && scan.is_after_restart;
+  if (is_in_doubt) {
+    CO_CHECK(co_await doubt(row, base, journal, remote, scan, report));
+  }
   auto make_plan = [&] {
     note_ours(journal, remote, id);
     UploadPlan plan = plan_upload(base, scan.tree, remote, id);
+    if (is_in_doubt) report.kept_beside += keep_replaced(plan, remote, scan.tree, id);
     // It may take minutes until all is sent: the plan alone is kept for that.
     for (HomeTree* tree : {&base, &scan.tree, &remote}) HomeTree().swap(*tree);
     return plan;
@@ -176,6 +191,22 @@ Task<Result<SyncReport>> HomeSync::up(Sandbox row, bool at_rest) {
   CO_CHECK(co_await storage_.write_manifest(row.user_id, std::move(wanted.result)));
   CO_CHECK(co_await homes_.write_base(row.id, std::move(wanted.next_base)));
   co_return report;
+}
+
+// Nothing runs in this home since a crash that may have torn it.
+Task<Result<void>> HomeSync::doubt(const Sandbox& row, const HomeTree& base,
+                                   const HomeTree& journal, HomeTree& remote, HomeScan& scan,
+                                   SyncReport& report) {
+  const std::string id = row.id.text();
+  auto judge = [&] {
+    note_ours(journal, remote, id);
+    return doubt_after_crash(base, remote, scan, id);
+  };
+  HomeDoubts doubts = co_await compute(base.size() + scan.tree.size(), judge);
+  report.kept_stored = doubts.kept;
+  report.kept_beside = doubts.beside.size();
+  if (doubts.beside.empty()) co_return Result<void>();
+  co_return co_await homes_.rename(row.id, std::move(doubts.beside));
 }
 
 // An earlier try was cut off. What it has left costs room, and no more: a failure is no obstacle.
@@ -316,8 +347,8 @@ Task<void> HomeSync::save_in_background(Sandbox row, std::shared_ptr<Saving> sav
     co_await registry_.note_storage(row.id, kHomesLoop, StorageState::active, done.error().message);
     co_return;
   }
-  const auto noted = co_await registry_.note_storage(row.id, kHomesLoop, StorageState::saved,
-                                                     words_on_left_out(done->left_out));
+  const auto noted =
+      co_await registry_.note_storage(row.id, kHomesLoop, StorageState::saved, words_on(*done));
   if (!noted) co_return;  // saved once more later: that finds nothing to do
   failed_.erase(row.id);
   co_await forget(row.id);

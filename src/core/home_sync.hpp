@@ -93,6 +93,8 @@ class HomeSync {
   Task<Result<std::int64_t>> remove_unused(std::string user_id, std::vector<Tier> tiers);
   static Task<bool> wait_until_over(std::shared_ptr<Saving> saving);
   Task<Result<HomeTree>> read_remote(std::string user_id);
+  Task<Result<void>> doubt(const Sandbox& row, const HomeTree& base, const HomeTree& journal,
+                           HomeTree& remote, HomeScan& scan, SyncReport& report);
   Task<void> drop_unfinished(const Sandbox& row, const HomeTree& journal);
   Task<Result<void>> send(const Sandbox& row, UploadPlan& plan, HomeTree journal,
                           SyncReport& report, bool at_rest);

@@ -14,7 +14,9 @@ struct SyncReport {
   std::int64_t objects = 0;
   std::int64_t bytes = 0;
   std::size_t left_out = 0;  // nodes that no store can hold
-  bool was_needed = true;    // false: nothing had changed
+  // After the host was started anew: see core/home_doubts.
+  std::size_t kept_stored = 0, kept_beside = 0;
+  bool was_needed = true;  // false: nothing had changed
 };
 
 // Since the start of this process, by direction.

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 
 namespace matrx {
@@ -35,6 +36,10 @@ struct HomeScan {
   std::int64_t bytes = 0;    // of all files together
   std::size_t left_out = 0;  // FIFOs, sockets, devices, names too long
   bool was_moving = false;   // something vanished meanwhile: what is missing may be elsewhere in it
+  // The host was started anew since the home was made. Where it had lost power, the home may be
+  // older than it was, or torn (core/home_doubts).
+  bool is_after_restart = false;
+  std::set<std::string> holed;  // then: the files with holes, which may be bytes that were lost
 };
 
 }  // namespace matrx

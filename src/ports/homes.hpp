@@ -3,6 +3,7 @@
 // Implemented by adapters/homes and by tests/fakes.
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "async/task.hpp"
@@ -53,6 +54,11 @@ class Homes {
 
   // Frees the disk. What is gone already is success.
   virtual Task<Result<void>> forget(SandboxId id) = 0;
+
+  // Renames within a home in which nothing runs: from → to, in this order. No name is taken away
+  // from anything: unavailable.
+  using Renames = std::vector<std::pair<std::string, std::string>>;
+  virtual Task<Result<void>> rename(SandboxId id, Renames renames) = 0;
 
   // Every home on this disk.
   virtual Task<Result<std::vector<KeptHome>>> list() = 0;

@@ -172,7 +172,7 @@ Task<Result<void>> SimHomes::finish(SandboxId id, HomeTree tree) {
 Task<Result<HomeScan>> SimHomes::scan(SandboxId id) {
   const auto home = world_.homes.find(id);
   if (home == world_.homes.end()) co_return no_home();
-  HomeScan scan{.tree = home->second.tree};
+  HomeScan scan{.tree = home->second.tree, .is_after_restart = home->second.is_after_restart};
   const auto container = world_.containers.find(id);
   const bool is_in_use =
       container != world_.containers.end() && container->second.state == ContainerState::running;
@@ -212,6 +212,17 @@ Task<Result<void>> SimHomes::write_journal(SandboxId id, HomeTree files) {
 
 Task<Result<void>> SimHomes::forget(SandboxId id) {
   world_.homes.erase(id);
+  co_return Result<void>();
+}
+
+Task<Result<void>> SimHomes::rename(SandboxId id, Renames renames) {
+  HomeTree& tree = world_.homes[id].tree;
+  for (const auto& [from, to] : renames) {
+    auto node = tree.extract(from);
+    if (node.empty() || tree.contains(to)) co_return no_file();
+    node.key() = to;
+    tree.insert(std::move(node));
+  }
   co_return Result<void>();
 }
 

@@ -59,6 +59,7 @@ class SimHomes : public Homes {
   Task<Result<HomeTree>> journal(SandboxId id) override;
   Task<Result<void>> write_journal(SandboxId id, HomeTree files) override;
   Task<Result<void>> forget(SandboxId id) override;
+  Task<Result<void>> rename(SandboxId id, Renames renames) override;
   Task<Result<std::vector<KeptHome>>> list() override;
 
  private:

@@ -48,6 +48,7 @@ struct SimHome {
   std::optional<HomeTree> base;
   HomeTree journal;
   std::string made_by;  // as the home itself says; empty: nothing
+  bool is_after_restart = false;
 };
 
 struct SimWorld {

@@ -81,6 +81,12 @@ class S3:
                                                                         Prefix=prefix)
         return {item["Key"]: item["Size"] for page in pages for item in page.get("Contents", [])}
 
+    def read_all(self, bucket, prefix):
+        """Every object's content by what its key has behind the prefix."""
+        client = self.client()
+        return {key.removeprefix(prefix): client.get_object(Bucket=bucket, Key=key)["Body"].read()
+                for key in self.keys(bucket, prefix)}
+
     def settings(self, bucket=None, url=None):
         """What an orchestrator needs to know; with a new bucket where none is named."""
         return {"MATRX_S3_BUCKET": bucket or self.new_bucket(), "MATRX_S3_REGION": REGION,

@@ -258,6 +258,30 @@ TEST_F(StorageSim, WhatWasNeverCompleteIsRemoved) {
   EXPECT_FALSE(has("half of it"));
 }
 
+TEST_F(StorageSim, AHostThatLostItsPowerTakesNothingFromTheStorage) {
+  const SandboxId id = create().id;
+  for (const char* path : {"empty", "gone", "changed", "same"}) write(id, path);
+  life_->run_for(seconds(120));  // a checkpoint
+  ASSERT_TRUE(has("same"));
+  SimHome& home = world_.homes[id];
+  home.tree["empty"] = {.modified_ns = 2, .size_bytes = 0};
+  home.tree.erase("gone");
+  home.tree["changed"] = {.modified_ns = 3, .size_bytes = 3};
+  home.is_after_restart = true;
+  world_.containers.erase(id);
+  begin_life();
+  life_->run_for(seconds(120));
+  EXPECT_FALSE(world_.homes.contains(id));
+  for (const char* path : {"empty", "gone", "changed", "same"}) EXPECT_TRUE(has(path)) << path;
+  const HomeTree& stored = world_.objects["user"][Tier::hot];
+  EXPECT_EQ(stored.at("empty").modified_ns, 1);
+  EXPECT_EQ(stored.at("changed").modified_ns, 3);
+  EXPECT_EQ(stored.at("changed.conflict-" + id.text()).modified_ns, 1);
+  const Sandbox row = run_task(world_.rows.get(id)).value();
+  EXPECT_EQ(row.storage_state, StorageState::saved);
+  EXPECT_NE(row.storage_detail.find("started anew"), std::string::npos) << row.storage_detail;
+}
+
 TEST_F(StorageSim, AFolderIsListedWithWhatObjectsDoNotKnow) {
   const SandboxId id = create().id;
   for (const char* path : {"a", "d/b", "d/deep/er", "d.txt", "z"}) write(id, path);

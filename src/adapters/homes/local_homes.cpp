@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <filesystem>
 
+#include "adapters/homes/after_restart.hpp"
 #include "adapters/homes/home_attributes.hpp"
 #include "async/offload.hpp"
 #include "base/files.hpp"
@@ -26,6 +27,23 @@ Result<HomeTree> read_tree(const std::string& path) {
   TRY(text, read_file(path, kManifestBytesMax));
   if (!text) return fail(Code::not_found, "The home was never complete.", path);
   return decode_manifest(*text);
+}
+
+// What a home says of itself from its beginning. Empty: it does not say so.
+struct About {
+  std::string user_id;
+  std::string installation;
+  std::string boot;
+};
+
+Result<About> read_about(const std::string& path) {
+  TRY(text, read_file(path, kAboutBytesMax));
+  const auto parsed = json::parse(text.value_or("{}"));
+  const json::object* object = parsed ? parsed->if_object() : nullptr;
+  if (object == nullptr) return About();
+  return About{.user_id = std::string(json::text_at(*object, "user_id")),
+               .installation = std::string(json::text_at(*object, "installation")),
+               .boot = std::string(json::text_at(*object, "boot"))};
 }
 
 // The last step of a sync: with it goes what the home took in memory.
@@ -53,7 +71,8 @@ Task<Result<void>> LocalHomes::open() {
 }
 
 Task<Result<void>> LocalHomes::make(SandboxId id, std::string user_id) {
-  const json::object told = {{"user_id", user_id}, {"installation", installation_}};
+  const json::object told = {
+      {"user_id", user_id}, {"installation", installation_}, {"boot", boot_}};
   auto work = [home = folder(id), about = file(id, "about.json"), top = file(id, ""),
                text = json::serialize(told)]() -> Result<void> {
     if (const auto ec = remove_tree(top); ec && ec != std::errc::no_such_file_or_directory) {
@@ -78,7 +97,14 @@ Task<Result<void>> LocalHomes::finish(SandboxId id, HomeTree tree) {
 }
 
 Task<Result<HomeScan>> LocalHomes::scan(SandboxId id) {
-  auto work = [this, home = folder(id)] { return scan_home(home, excludes_, limits_); };
+  auto work = [this, home = folder(id), about = file(id, "about.json")]() -> Result<HomeScan> {
+    TRY(told, read_about(about));
+    TRY(scan, scan_home(home, excludes_, limits_));
+    // One that an older version made does not say so.
+    scan.is_after_restart = !told.boot.empty() && told.boot != boot_;
+    if (scan.is_after_restart) scan.holed = find_holes(home, scan.tree);
+    return scan;
+  };
   co_return co_await offload(threads_, std::move(work));
 }
 
@@ -122,6 +148,13 @@ Task<Result<void>> LocalHomes::forget(SandboxId id) {
   co_return co_await offload(sweepers_, std::move(work));
 }
 
+Task<Result<void>> LocalHomes::rename(SandboxId id, Renames renames) {
+  auto work = [home = folder(id), renames = std::move(renames)] {
+    return rename_in_home(home, renames);
+  };
+  co_return co_await offload(threads_, std::move(work));
+}
+
 Task<Result<std::vector<KeptHome>>> LocalHomes::list() {
   auto work = [root = root_]() -> Result<std::vector<KeptHome>> {
     std::vector<KeptHome> kept;
@@ -129,13 +162,10 @@ Task<Result<std::vector<KeptHome>>> LocalHomes::list() {
     for (fs::directory_iterator at(root, ec), end; !ec && at != end; at.increment(ec)) {
       const auto id = SandboxId::parse(at->path().filename().string());
       if (!id) continue;
-      TRY(about, read_file((at->path() / "about.json").string(), kAboutBytesMax));
-      const auto parsed = json::parse(about.value_or("{}"));
-      const json::object* object = parsed ? parsed->if_object() : nullptr;
-      KeptHome home{.id = *id, .user_id = {}, .installation = {}};
-      if (object != nullptr) home.user_id = json::text_at(*object, "user_id");
-      if (object != nullptr) home.installation = json::text_at(*object, "installation");
-      kept.push_back(std::move(home));
+      TRY(about, read_about((at->path() / "about.json").string()));
+      kept.push_back({.id = *id,
+                      .user_id = std::move(about.user_id),
+                      .installation = std::move(about.installation)});
     }
     if (ec) return fail(Code::unavailable, "The homes cannot be listed.", ec.message());
     return kept;

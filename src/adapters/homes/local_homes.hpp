@@ -12,9 +12,12 @@ namespace matrx {
 
 class LocalHomes : public Homes {
  public:
-  LocalHomes(std::string root, std::string installation, HomeExcludes excludes, HomeLimits limits)
+  // boot: names this start of the host's kernel (base/boot.hpp).
+  LocalHomes(std::string root, std::string installation, std::string boot, HomeExcludes excludes,
+             HomeLimits limits)
       : root_(std::move(root)),
         installation_(std::move(installation)),
+        boot_(std::move(boot)),
         excludes_(std::move(excludes)),
         limits_(limits) {}
   ~LocalHomes() override {
@@ -35,6 +38,7 @@ class LocalHomes : public Homes {
   Task<Result<HomeTree>> journal(SandboxId id) override;
   Task<Result<void>> write_journal(SandboxId id, HomeTree files) override;
   Task<Result<void>> forget(SandboxId id) override;
+  Task<Result<void>> rename(SandboxId id, Renames renames) override;
   Task<Result<std::vector<KeptHome>>> list() override;
 
  private:
@@ -42,6 +46,7 @@ class LocalHomes : public Homes {
 
   std::string root_;
   std::string installation_;
+  std::string boot_;
   HomeExcludes excludes_;
   HomeLimits limits_;
   // A large home must not hold up a small one, nor must one that is being removed.

@@ -93,7 +93,11 @@ Task<void> RcloneMounter::go_on(std::string user_id) {
   const auto started = co_await daemon_.start();
   const auto began = began_.find(user_id);
   if (!started || (began != began_.end() && began->second == daemon_.life())) co_return;
-  auto work = [cache = daemon_.cache_folder(), prefix = prefix_of(user_id)] {
+  auto work = [cache = daemon_.cache_folder(), prefix = prefix_of(user_id), boot = boot_, user_id] {
+    for (const auto& path : rclone::set_doubtful_aside(cache, prefix, boot)) {
+      log::warning("a large file was torn when the host was started anew: it is kept beside",
+                   {{"user_id", user_id}, {"path", path}});
+    }
     return rclone::mend_notes(cache, prefix);
   };
   const auto unnoted = co_await offload(threads_, std::move(work));
@@ -171,7 +175,9 @@ Task<Result<void>> RcloneMounter::forget_cache(std::string user_id) {
   if (known == caches_.end()) co_return Result<void>();
   const CacheFolders cache = known->second;
   caches_.erase(known);
-  auto work = [cache]() -> Result<void> {
+  auto work = [cache, root = daemon_.cache_folder(),
+               prefix = prefix_of(user_id)]() -> Result<void> {
+    rclone::forget_boot(root, prefix);
     for (const std::string& folder : {cache.data, cache.notes}) {
       if (folder.empty()) continue;
       const auto ec = remove_tree(folder);

@@ -17,8 +17,9 @@ namespace matrx {
 class RcloneMounter : public Mounter {
  public:
   // The daemon outlives it.
-  RcloneMounter(rclone::Daemon& daemon, std::string bucket, Clock& clock)
-      : daemon_(daemon), bucket_(std::move(bucket)), clock_(clock) {}
+  // boot: names this start of the host's kernel (base/boot.hpp).
+  RcloneMounter(rclone::Daemon& daemon, std::string bucket, std::string boot, Clock& clock)
+      : daemon_(daemon), bucket_(std::move(bucket)), boot_(std::move(boot)), clock_(clock) {}
   ~RcloneMounter() override { threads_.join(); }
 
   Task<Result<void>> open() override { return daemon_.start(); }
@@ -54,6 +55,7 @@ class RcloneMounter : public Mounter {
 
   rclone::Daemon& daemon_;
   std::string bucket_;
+  std::string boot_;
   Clock& clock_;
   std::map<SandboxId, std::uint64_t> lives_;    // of the daemon that made the mount
   std::map<std::string, std::uint64_t> began_;  // with a user's cache; by user

@@ -1,6 +1,6 @@
 #pragma once
 // What rclone's cache of large files has not sent yet, found after rclone was killed. rclone 1.60
-// goes on with it, but for three things:
+// goes on with it, but for four things:
 //
 // - It writes its notes in place. Killed meanwhile, it finds one that says nothing, and removes the
 //   file that it belongs to.
@@ -9,6 +9,9 @@
 // - What it finds unsent is sent, but its entry in the folder never learns of the object: once
 //   sent, it reads as empty for as long as the listing is kept. Who opens it through the mount
 //   before that gives it back what is missing.
+//
+// - After a power loss its files may have lost bytes that its notes, and the files' own lengths,
+//   speak of. Sent as they are they would replace what the store has by less.
 //
 // All of this blocks.
 
@@ -25,6 +28,16 @@ struct Unnoted {
   std::string note_file, data_file;
 };
 std::vector<Unnoted> mend_notes(const std::string& cache, const std::string& prefix);
+
+// Once in each boot of the host, before mend_notes: unsent files of another boot that are shorter
+// than noted, or have holes where all was here, are given another name, path.conflict-restart, and
+// the store keeps what it has under theirs. Of an empty one nothing is kept. Answers their paths.
+// boot: of base/boot.hpp; noted in the cache when it is done.
+std::vector<std::string> set_doubtful_aside(const std::string& cache, const std::string& prefix,
+                                            const std::string& boot);
+
+// Forgets which boot the cache was of: it is removed.
+void forget_boot(const std::string& cache, const std::string& prefix);
 
 // Notes that the file is unsent, and all of it is here.
 void note_as_unsent(const Unnoted& file);

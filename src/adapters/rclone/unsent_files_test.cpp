@@ -86,5 +86,32 @@ TEST_F(UnsentFiles, WhoseNotesSayNothingAreNotedAnew) {
   EXPECT_EQ(unsent_files((cache_ / "vfsMeta/s3{X}/bucket/u").string()).size(), 2U);
 }
 
+TEST_F(UnsentFiles, ThatLostBytesInACrashTakeNoName) {
+  EXPECT_TRUE(set_doubtful_aside(cache_.string(), "bucket/u", "boot-1").empty());
+  put("empty", note(5, range(0, 5)), "");
+  put("short", note(9, range(0, 9)), "12345");
+  put("torn-note", "", "12345");
+  put("part", note(9, range(5, 4)), "12345");
+  put("holed", note(1 << 20, range(0, 1 << 20)), "x");
+  fs::resize_file(cache_ / "vfs/s3{X}/bucket/u/holed", 1 << 20);
+  put("whole", note(5, range(0, 5)), "12345");
+  put("grown", note(3, range(0, 3)), "12345");
+  put("sent", note(9, range(0, 9), false), "1");
+  EXPECT_TRUE(set_doubtful_aside(cache_.string(), "bucket/u", "boot-1").empty());
+  auto found = set_doubtful_aside(cache_.string(), "bucket/u", "boot-2");
+  std::ranges::sort(found);
+  EXPECT_EQ(found, (std::vector<std::string>{"empty", "holed", "part", "short", "torn-note"}));
+  const fs::path data = cache_ / "vfs/s3{X}/bucket/u", notes = cache_ / "vfsMeta/s3{X}/bucket/u";
+  for (const char* path : {"holed", "part", "short", "torn-note"}) {
+    EXPECT_FALSE(fs::exists(data / path) || fs::exists(notes / path)) << path;
+    EXPECT_TRUE(fs::exists(data / (std::string(path) + ".conflict-restart"))) << path;
+  }
+  EXPECT_FALSE(fs::exists(data / "empty") || fs::exists(data / "empty.conflict-restart"));
+  EXPECT_EQ(noted("short.conflict-restart"), note(5, range(0, 5)));
+  for (const char* path : {"whole", "grown", "sent"}) EXPECT_TRUE(fs::exists(data / path)) << path;
+  // They are whole as they are now: another boot finds nothing.
+  EXPECT_TRUE(set_doubtful_aside(cache_.string(), "bucket/u", "boot-3").empty());
+}
+
 }  // namespace
 }  // namespace matrx::rclone

@@ -28,6 +28,7 @@
 #include "apps/orchestrator/config.hpp"
 #include "apps/orchestrator/dashboard_files.hpp"
 #include "apps/orchestrator/data_dir.hpp"
+#include "base/boot.hpp"
 #include "base/limits.hpp"
 #include "http/server.hpp"
 #include "ssh/gateway.hpp"
@@ -136,7 +137,7 @@ std::unique_ptr<ColdMounts> make_cold(const Config& config, const DataDir& data,
                              .endpoint = config.s3_endpoint};
     mounter = std::make_unique<MountS3>(std::move(settings), clock);
   } else {
-    mounter = std::make_unique<RcloneMounter>(rclone, config.s3_bucket, clock);
+    mounter = std::make_unique<RcloneMounter>(rclone, config.s3_bucket, read_boot_id(), clock);
   }
   return std::make_unique<SupervisedMounts>(std::move(mounter), data.cold().string(),
                                             config.cold_cache_bytes, clock);
@@ -156,7 +157,7 @@ std::unique_ptr<Homes> make_homes(const Config& config, const DataDir& data) {
   HomeExcludes excludes = {"*.tmp", ".DS_Store", "__pycache__/"};
   excludes.insert(excludes.end(), config.hot_sync_exclude.begin(), config.hot_sync_exclude.end());
   const HomeLimits limits{.nodes_max = kHomeNodesMax, .bytes_max = config.hot_size_limit_bytes};
-  return std::make_unique<LocalHomes>(data.homes().string(), data.installation(),
+  return std::make_unique<LocalHomes>(data.homes().string(), data.installation(), read_boot_id(),
                                       std::move(excludes), limits);
 }
 
