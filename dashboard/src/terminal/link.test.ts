@@ -89,6 +89,33 @@ describe("TerminalLink", () => {
     ]);
   });
 
+  it("types on at once for who takes over", () => {
+    const { link, sockets } = world();
+    const socket = sockets[0]!;
+    socket.tell({ type: "ready", terminal_id: "t", offset: 0, writer: false });
+    link.input("lost");
+    link.takeOver();
+    expect(link.takingOver).toBe(true);
+    link.input("l");
+    link.input("s");
+    socket.tell({ type: "writer", writer: true });
+    expect(link.takingOver).toBe(false);
+    const bytes = socket.sent.filter((each): each is Uint8Array => typeof each !== "string");
+    expect(bytes.map((each) => new TextDecoder().decode(each))).toEqual(["ls"]);
+  });
+
+  it("forgets what was typed where the keyboard is refused", () => {
+    const { link, sockets } = world();
+    const socket = sockets[0]!;
+    socket.tell({ type: "ready", terminal_id: "t", offset: 0, writer: false });
+    link.takeOver();
+    link.input("rm");
+    socket.tell({ type: "error", detail: "no" });
+    expect(link.takingOver).toBe(false);
+    socket.tell({ type: "writer", writer: true });
+    expect(socket.sent.filter((each) => typeof each !== "string")).toEqual([]);
+  });
+
   it("ends with the program, and does not come back", async () => {
     const { link, sockets, later } = world();
     sockets[0]!.tell({ type: "ready", terminal_id: "t", offset: 0, writer: true });

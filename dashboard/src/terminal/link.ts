@@ -27,6 +27,7 @@ export interface LinkParts {
 
 const RETRY_MIN_MS = 300;
 const RETRY_MAX_MS = 5000;
+const TYPED_CHARS_MAX = 64 * 1024;
 
 type Message = {
   type?: string;
@@ -47,7 +48,8 @@ export class TerminalLink {
   private delay = RETRY_MIN_MS;
   private closed = false;
   private problem = "";
-  private typed = ""; // before the first connection is there
+  takingOver = false; // asked for the keyboard, not answered yet
+  private typed = ""; // before the keyboard is ours: who has asked for it types on at once
 
   constructor(
     private readonly sandboxId: string,
@@ -71,7 +73,8 @@ export class TerminalLink {
   }
 
   input(text: string) {
-    if (this.state.at === "connecting" && !this.terminalId) this.typed += text;
+    const waits = this.takingOver || (this.state.at === "connecting" && !this.terminalId);
+    if (waits) this.typed = (this.typed + text).slice(0, TYPED_CHARS_MAX);
     if (this.state.at === "open" && this.state.writer) this.socket?.send(new TextEncoder().encode(text));
   }
 
@@ -87,7 +90,9 @@ export class TerminalLink {
   }
 
   takeOver() {
-    if (this.state.at !== "open") return;
+    if (this.state.at !== "open" || this.state.writer) return;
+    this.takingOver = true;
+    this.parts.changed();
     this.tell({ type: "takeover" });
   }
 
@@ -126,24 +131,40 @@ export class TerminalLink {
         this.delay = RETRY_MIN_MS;
         this.set({ at: "open", writer: message.writer === true });
         if (message.writer) this.tell({ type: "resize", ...this.size });
-        if (this.typed) this.input(this.typed);
-        this.typed = "";
+        this.typeOn();
         return;
       case "gap":
         this.offset = message.to ?? this.offset;
         this.parts.say(`${this.offset - (message.from ?? 0)} bytes are no longer kept`);
         return;
       case "writer":
+        this.takingOver &&= message.writer !== true;
         this.set({ at: "open", writer: message.writer === true });
         if (message.writer) this.tell({ type: "resize", ...this.size });
+        if (message.writer) this.typeOn();
         return;
       case "exit":
         this.end(`It has ended with code ${message.exit_code ?? "?"}.`);
         return;
       case "error":
         this.problem = message.detail ?? "";
+        this.giveUpTakingOver();
         return;
     }
+  }
+
+  private typeOn() {
+    const typed = this.typed;
+    this.typed = "";
+    if (typed) this.input(typed);
+  }
+
+  // What was typed for a keyboard that is not ours goes nowhere.
+  private giveUpTakingOver() {
+    if (!this.takingOver) return;
+    this.takingOver = false;
+    this.typed = "";
+    this.parts.changed();
   }
 
   private end(why: string) {
@@ -154,6 +175,7 @@ export class TerminalLink {
 
   private async lost(socket: Socket) {
     if (this.closed || socket !== this.socket) return;
+    this.giveUpTakingOver();
     this.set({ at: "waiting" });
     const why = await this.parts.gone(this.terminalId);
     if (this.closed) return;

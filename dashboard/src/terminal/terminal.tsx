@@ -96,7 +96,7 @@ export function TerminalView({ sandboxId, terminalId, active, onId, onTitle }: P
           setState(made.state);
           if (made.terminalId) tell.current.onId(made.terminalId);
           const { state: now } = made;
-          terminal.options.disableStdin = now.at === "ended" || (now.at === "open" && !now.writer);
+          terminal.options.disableStdin = now.at === "ended" || (now.at === "open" && !now.writer && !made.takingOver);
         },
         gone: (id) => gone(sandboxId, id),
         later: (act, ms) => setTimeout(act, ms),
