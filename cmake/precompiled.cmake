@@ -12,7 +12,7 @@ foreach(headers matrx_precompiled matrx_precompiled_other)
     <memory> <optional> <random> <regex> <set> <span> <string> <string_view> <unordered_map> <variant> <vector>
     <fmt/format.h> <boost/json.hpp> <boost/asio.hpp>
     <boost/beast/http.hpp>)
-  if(MATRX_TESTS STREQUAL ON)  # else the shipped build would compile all anew for its few tests
+  if(MATRX_TESTS MATCHES "^(ON|THREADED)$")  # else the shipped build would compile all anew for its few tests
     target_link_libraries(${headers} PRIVATE GTest::gtest)
     target_precompile_headers(${headers} PRIVATE <gtest/gtest.h>)
   endif()

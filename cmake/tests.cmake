@@ -3,6 +3,9 @@
 #
 # MATRX_TESTS=OPTIMIZED, for the release build: only the programs that say so, since everything runs under the
 # sanitizers. They do what takes too long or says nothing there: many seeds of the simulation, and memory.
+# MATRX_TESTS=THREADED, for the thread sanitizer: without the programs whose layers have one thread and hand nothing to
+# another, and those that are killed or forked in ways that it cannot follow.
+set(SINGLE_THREADED model_test wire_test api_test ssh_test apps_orchestrator_test guest_contract_test)
 find_package(GTest REQUIRED)
 include(GoogleTest)
 
@@ -13,7 +16,8 @@ target_link_libraries(matrx_testing PUBLIC matrx_async GTest::gmock GTest::gtest
 # test_program(<name> <label> SOURCES … LIBS … [ENV …] [FILTER <what of it runs by itself>] [OPTIMIZED])
 function(test_program name label)
   cmake_parse_arguments(ARG "OPTIMIZED" "FILTER" "SOURCES;LIBS;ENV" ${ARGN})
-  if(NOT ARG_SOURCES OR (MATRX_TESTS STREQUAL OPTIMIZED AND NOT ARG_OPTIMIZED))
+  if(NOT ARG_SOURCES OR (MATRX_TESTS STREQUAL OPTIMIZED AND NOT ARG_OPTIMIZED) OR
+     (MATRX_TESTS STREQUAL THREADED AND name IN_LIST SINGLE_THREADED))
     return()
   endif()
   add_executable(${name} ${ARG_SOURCES})
