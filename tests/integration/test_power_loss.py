@@ -20,7 +20,7 @@ USERS = ["ada", "bob", "eve"]
 
 # Each file is of a version, and tells whether it is whole: its bytes follow from name and version.
 PROGRAM = r"""
-import os, random, sys
+import os, random, sys, time
 
 def content(name, version):
     chance = random.Random(f"{name}-{version}")
@@ -47,7 +47,7 @@ def work(seed):
     chance, version = random.Random(seed), max([0, *show().values()])
     while True:
         version += 1
-        name = chance.choice(["", "d/", "d/e/"]) + chance.choice("abcdefgh")
+        name = chance.choice(["", "d/", "d/e/"]) + chance.choice("klmnopqr")
         os.makedirs(os.path.dirname(name) or ".", exist_ok=True)
         style = chance.randrange(6)
         if style == 0 and os.path.exists(name):
@@ -63,8 +63,7 @@ def work(seed):
         else:
             with open(name, "wb", 0) as file:
                 file.write(content(name, version))
-        if chance.random() < 0.1:
-            os.system("sleep 0.2")
+        time.sleep(chance.choice([0, 0, 0.01, 0.3]))
 
 if sys.argv[1:2] == ["work"]:
     work(sys.argv[2])
