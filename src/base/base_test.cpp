@@ -117,8 +117,48 @@ TEST_F(LogTest, TextStaysOneLine) {
             "Z INFO     m  a=\"x\\ny\"  b=plain\n");
 }
 
+// A log is read in a terminal: what comes from strangers must not be obeyed there.
+TEST_F(LogTest, NothingInItIsAnOrderToATerminal) {
+  const auto is_order = [](const std::string& line) {
+    for (std::size_t i = 0; i + 1 < line.size(); ++i) {
+      const auto byte = static_cast<unsigned char>(line[i]);
+      const auto next = static_cast<unsigned char>(line[i + 1]);
+      if (byte < 0x20 || byte == 0x7F || (byte == 0xC2 && next >= 0x80 && next <= 0x9F))
+        return true;
+    }
+    return false;
+  };
+  for (int c = 1; c < 256; ++c) {
+    for (const std::string& text :
+         {std::string(1, static_cast<char>(c)), "\xC2" + std::string(1, static_cast<char>(c)),
+          "a" + std::string(1, static_cast<char>(c)) + "b"}) {
+      for (const auto format : {log::Format::text, log::Format::json}) {
+        const auto line = line_of(format, [&] { log::info(text, {{"a", text}}); });
+        EXPECT_TRUE(utf8_length(line)) << c;
+        EXPECT_TRUE(line.ends_with('\n')) << c;
+        EXPECT_FALSE(is_order(line)) << c << ": " << line;
+      }
+    }
+  }
+  EXPECT_EQ(line_of(log::Format::text,
+                    [] {
+                      log::info("m\x1b", {{"path",
+                                           "/\x9b"
+                                           "2Jx"},
+                                          {"b", "\xC2\x9B"}});
+                    }),
+            "Z INFO     m\\u001b  path=\"/\xEF\xBF\xBD"
+            "2Jx\"  b=\"\\u009b\"\n");
+}
+
 TEST_F(LogTest, LevelsFilter) {
   EXPECT_EQ(line_of(log::Format::text, [] { log::debug("unseen"); }), "");
+  EXPECT_NE(line_of(log::Format::text,
+                    [] {
+                      log::set_level(log::Level::debug);
+                      log::debug("seen");
+                    }),
+            "");
 }
 
 }  // namespace

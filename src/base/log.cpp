@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <chrono>
@@ -48,47 +49,57 @@ State& state() {
   return instance;
 }
 
-void append_json_string(fmt::memory_buffer& out, std::string_view text) {
-  out.push_back('"');
-  for (char c : text) {
-    switch (c) {
-      case '"':
-        out.append(std::string_view("\\\""));
-        break;
-      case '\\':
-        out.append(std::string_view("\\\\"));
-        break;
-      case '\n':
-        out.append(std::string_view("\\n"));
-        break;
-      case '\r':
-        out.append(std::string_view("\\r"));
-        break;
-      case '\t':
-        out.append(std::string_view("\\t"));
-        break;
-      default:
-        if (static_cast<unsigned char>(c) < 0x20) {
-          fmt::format_to(std::back_inserter(out), "\\u{:04x}", static_cast<unsigned char>(c));
-        } else {
-          out.push_back(c);
-        }
+// Without what a terminal would obey: C0, DEL, and C1, which is two bytes in UTF-8.
+void append_valid(fmt::memory_buffer& out, std::string_view text, bool in_quotes) {
+  const auto byte = [text](std::size_t i) {
+    return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U;
+  };
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const bool is_c1 = byte(i) == 0xC2 && byte(i + 1) >= 0x80 && byte(i + 1) <= 0x9F;
+    if (in_quotes && (text[i] == '"' || text[i] == '\\')) {
+      out.push_back('\\');
+      out.push_back(text[i]);
+    } else if (text[i] == '\n') {
+      out.append(std::string_view("\\n"));
+    } else if (text[i] == '\r') {
+      out.append(std::string_view("\\r"));
+    } else if (text[i] == '\t') {
+      out.append(std::string_view("\\t"));
+    } else if (byte(i) < 0x20 || byte(i) == 0x7F || is_c1) {
+      fmt::format_to(std::back_inserter(out), "\\u{:04x}", is_c1 ? byte(++i) : byte(i));
+    } else {
+      out.push_back(text[i]);
     }
   }
+}
+
+// Some bytes of anybody as a part of a line, be it for a parser or for somebody's terminal.
+void append_text(fmt::memory_buffer& out, std::string_view text, bool in_quotes) {
+  if (utf8_length(text)) return append_valid(out, text, in_quotes);
+  append_valid(out, to_valid_utf8(std::string(text)), in_quotes);
+}
+
+void append_json_string(fmt::memory_buffer& out, std::string_view text) {
   out.push_back('"');
+  append_text(out, text, true);
+  out.push_back('"');
+}
+
+// Needs no quotes in the text format.
+bool is_plain(std::string_view text) {
+  const auto is_odd = [](char c) {
+    return c <= ' ' || c >= 0x7F || c == '"' || c == '\\' || c == '=';
+  };
+  return !text.empty() && std::ranges::none_of(text, is_odd);
 }
 
 // Values come from requests and sandboxes: neither format may be broken by what they contain.
 void append_value(fmt::memory_buffer& out, const Field& field, Format format) {
   if (const auto* text = std::get_if<std::string_view>(&field.value)) {
-    const bool plain = format == Format::text && !text->empty() &&
-                       text->find_first_of(" \"\\\t\r\n=") == std::string_view::npos;
-    if (plain) {
+    if (format == Format::text && is_plain(*text)) {
       out.append(*text);
-    } else if (utf8_length(*text)) {
-      append_json_string(out, *text);
     } else {
-      append_json_string(out, to_valid_utf8(std::string(*text)));
+      append_json_string(out, *text);
     }
   } else if (const auto* number = std::get_if<std::int64_t>(&field.value)) {
     fmt::format_to(std::back_inserter(out), "{}", *number);
@@ -141,7 +152,8 @@ void write_line(State& s, Level level, std::string_view message, Fields fields) 
     }
     out.push_back('}');
   } else {
-    fmt::format_to(std::back_inserter(out), "{} {:<8} {}", time_text(), level_name(level), message);
+    fmt::format_to(std::back_inserter(out), "{} {:<8} ", time_text(), level_name(level));
+    append_text(out, message, false);
     for (const Field& field : fields) {
       if (is_empty(field)) continue;
       fmt::format_to(std::back_inserter(out), "  {}=", field.name);
@@ -184,6 +196,8 @@ void configure(Level level, Format format, Sink sink) {
   s.format = format;
   s.sink = std::move(sink);
 }
+
+void set_level(Level level) { state().level = level; }
 
 Sink descriptor_sink(int descriptor) {
   state().writer.emplace(descriptor, kLogHeldBytesMax);

@@ -57,6 +57,9 @@ void flush();
 // The same at the exit: waits for a reader that is behind, but not longer than that.
 void close(std::chrono::milliseconds limit);
 
+// From any thread, at any time.
+void set_level(Level level);
+
 bool enabled(Level level);
 void write(Level level, std::string_view message, Fields fields = {});
 
