@@ -30,11 +30,16 @@ inline constexpr int kEventsMax = 1000;  // of one sandbox, newest kept
 inline constexpr std::size_t kHeaderBytesMax = 16 * 1024;   // request line and all header lines
 inline constexpr std::size_t kTargetBytesMax = 13 * 1024;   // a path of PATH_MAX, all escaped
 inline constexpr std::size_t kServerConnectionsMax = 4096;  // descriptors are finite
-inline constexpr auto kHeaderTimeout = 10s;                 // from first byte to end of header
-inline constexpr auto kBodyTimeout = 30s;                   // between two pieces of a body
-inline constexpr auto kKeepAliveTimeout = 75s;              // idle between two requests
-inline constexpr auto kWriteTimeout = 30s;                  // a reader that takes nothing
-inline constexpr auto kDrainTimeout = 10s;                  // requests under way at shutdown
+inline constexpr std::size_t kServerSparesMax = 64;         // beyond them, for "is it alive?"
+// Of one address, or one IPv6 network, that nobody knows yet: a browser has six of them.
+inline constexpr std::size_t kServerStrangersOfSourceMax = 256;
+inline constexpr auto kServerStrangerGrace = 1s;   // who has just come is about to say who he is
+inline constexpr auto kServerDropsInterval = 60s;  // between two lines of the log about them
+inline constexpr auto kHeaderTimeout = 10s;        // from first byte to end of header
+inline constexpr auto kBodyTimeout = 30s;          // between two pieces of a body
+inline constexpr auto kKeepAliveTimeout = 75s;     // idle between two requests
+inline constexpr auto kWriteTimeout = 30s;         // a reader that takes nothing
+inline constexpr auto kDrainTimeout = 10s;         // requests under way at shutdown
 
 // --- Dashboard ---------------------------------------------------------------------------------
 inline constexpr auto kSessionIdle = std::chrono::hours(12);  // a working day
@@ -42,10 +47,20 @@ inline constexpr auto kSessionMax = std::chrono::days(7);
 inline constexpr std::size_t kSessionsMax = 1000;  // 300 bytes each
 inline constexpr std::size_t kKeyCharsMax = 1024;
 inline constexpr std::size_t kSessionBodyBytesMax = 16 * 1024;  // a key, escaped
+inline constexpr std::size_t kKeyCharsMin = 12;                 // of a key in the settings
 
 inline constexpr int kPortLinkSecondsDefault = 3600;
 inline constexpr int kPortLinkSecondsMax = 24 * 3600;
 inline constexpr std::size_t kPortLinksMax = 10'000;  // 300 bytes each
+
+// Of a program behind a link or the proxy: a browser keeps 180 of a whole site, ours among them.
+inline constexpr std::size_t kProgramCookiesMax = 16;
+inline constexpr std::size_t kProgramCookieBytesMax = 4096;  // what browsers take
+inline constexpr std::size_t kProgramCookieNameBytesMax = 128;
+inline constexpr std::size_t kProgramCookiePlacesMax = 10'000;  // remembered; 3 KiB each at most
+
+inline constexpr auto kReadyKept = 2s;          // an answer of /health/ready, for all who ask
+inline constexpr auto kStorageReadyKept = 10s;  // of it, that the storage is there: each look costs
 
 inline constexpr auto kWebSocketIdle = 60s;  // half of it: a ping; all of it: given up
 
@@ -103,10 +118,12 @@ inline constexpr int kSshKeySecondsMax = 24 * 3600;
 inline constexpr std::size_t kSshKeyFileBytesMax = 16 * 1024;
 inline constexpr std::size_t kSshConnectionsMax = 256;  // at once, of all sandboxes
 inline constexpr std::size_t kSshConnectionsOfSandboxMax = 32;
-inline constexpr std::size_t kSshStrangersMax = 32;  // that have not signed in yet
-inline constexpr auto kSshLoginTimeout = 20s;        // from the connection to a key that fits
-inline constexpr int kSshKeyTriesMax = 6;            // as OpenSSH's MaxAuthTries
-inline constexpr std::size_t kSshChannelsMax = 64;   // of one connection: shells and forwards
+inline constexpr std::size_t kSshStrangersMax = 32;          // that have not signed in yet
+inline constexpr std::size_t kSshStrangersOfSourceMax = 16;  // of an address, or an IPv6 network
+inline constexpr auto kSshStrangerGrace = 2s;                // to sign in, undisturbed
+inline constexpr auto kSshLoginTimeout = 20s;       // from the connection to a key that fits
+inline constexpr int kSshKeyTriesMax = 6;           // as OpenSSH's MaxAuthTries
+inline constexpr std::size_t kSshChannelsMax = 64;  // of one connection: shells and forwards
 inline constexpr std::size_t kSshCommandBytesMax = 100 * 1024;  // the kernel takes 128 KiB
 inline constexpr std::size_t kSshSignalsMax = 16;               // that wait to be passed on
 inline constexpr std::size_t kSshPieceBytes = 32 * 1024;        // written at once, of one channel

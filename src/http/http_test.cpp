@@ -305,6 +305,101 @@ TEST_F(HttpTest, AStopEndsWhatWouldGoOn) {
   EXPECT_TRUE(ended);
 }
 
+// What follows would be read as the next request.
+TEST_F(HttpTest, OnlyTheCodingThatWeKnowIsTaken) {
+  with_server([&](std::string port) -> Task<void> {
+    const std::string next = "\r\n\r\n0\r\n\r\nGET /a?q=smuggled HTTP/1.1\r\nHost: x\r\n\r\n";
+    for (const char* lines :
+         {"Transfer-Encoding: gzip", "transfer-encoding: xchunked",
+          "Transfer-Encoding: chunked, identity", "Transfer-Encoding: identity, chunked",
+          "Transfer-Encoding: chunked, chunked", "Transfer-Encoding: \"chunked\"",
+          "Transfer-Encoding: chunked;q=1",
+          "Transfer-Encoding:", "Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked",
+          "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity"}) {
+      const auto answer =
+          co_await raw(port, std::string("POST /echo HTTP/1.1\r\nHost: x\r\n") + lines + next);
+      EXPECT_TRUE(answer.starts_with("HTTP/1.1 400")) << lines << answer;
+      EXPECT_EQ(answer.find("smuggled"), std::string::npos) << lines;
+    }
+    const auto old = co_await raw(port, "POST /echo HTTP/1.0\r\nTransfer-Encoding: chunked" + next);
+    EXPECT_TRUE(old.starts_with("HTTP/1.1 400")) << old;
+    const auto good = co_await raw(port,
+                                   "POST /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+                                   "Transfer-Encoding: CHUNKED \r\n\r\n5\r\nhello\r\n0\r\n\r\n");
+    EXPECT_TRUE(good.ends_with("POST:hello")) << good;
+  });
+}
+
+TEST_F(HttpTest, WhatIsBehindTheFirstSegmentIsNotForTheLog) {
+  std::string lines;
+  log::configure(log::Level::info, log::Format::text,
+                 [&](std::string_view line) { lines += line; });
+  const auto bug = [](Request&) -> Task<Response> {
+    throw std::runtime_error("a bug");
+    co_return Response{};
+  };
+  ServerTest::with_server(bug, [&](std::string port) -> Task<void> {
+    EXPECT_TRUE(
+        (co_await raw(port, "GET /links/5ec/x HTTP/1.0\r\n\r\n")).starts_with("HTTP/1.1 500"));
+  });
+  EXPECT_NE(lines.find("handler failed"), std::string::npos);
+  EXPECT_EQ(lines.find("5ec"), std::string::npos) << lines;
+}
+
+// --- Too many ------------------------------------------------------------------------------------
+
+// Says who is known by the path, and keeps those who ask for it waiting.
+class CrowdTest : public ServerTest {
+ protected:
+  CrowdTest() {
+    limits_ = {.connections = 4, .spares = 2, .strangers_of_source = 3, .stranger_grace = 0ms};
+  }
+
+  static Task<Response> look(Request& request) {
+    request.is_known = request.path == "/known";
+    Response response;
+    response.body = request.is_spare ? "spare" : "regular";
+    co_return response;
+  }
+  // A connection that stays; with what it was told where it has asked.
+  Task<std::string> come(std::string port, std::string path) {
+    held_.push_back((co_await tcp_connector("127.0.0.1", port)()).value());
+    co_return co_await ask(held_.size() - 1, path);
+  }
+  Task<std::string> ask(std::size_t who, std::string path) {
+    (void)co_await held_[who]->write("GET " + path + " HTTP/1.1\r\nHost: x\r\n\r\n");
+    const auto answer = co_await next(*held_[who]);
+    const auto body = answer.find("\r\n\r\n");
+    co_return body == std::string::npos ? "" : answer.substr(body + 4);
+  }
+};
+
+TEST_F(CrowdTest, OfStrangersTheOldestGoesAndNobodyWhoIsKnown) {
+  ServerTest::with_server(look, [&](std::string port) -> Task<void> {
+    EXPECT_EQ(co_await come(port, "/known"), "regular");
+    for (int i = 0; i < 6; ++i) EXPECT_EQ(co_await come(port, "/stranger"), "regular") << i;
+    EXPECT_EQ(co_await next(*held_[1]), "") << "the oldest stranger was closed";
+    EXPECT_EQ(co_await ask(6, "/stranger"), "regular") << "the newest was not";
+    EXPECT_EQ(co_await ask(0, "/stranger"), "regular") << "known once, known for good";
+  });
+}
+
+TEST_F(CrowdTest, WhenAllAreBusyWhoAsksWhetherWeLiveHearsIt) {
+  ServerTest::with_server(look, [&](std::string port) -> Task<void> {
+    for (int i = 0; i < 4; ++i) EXPECT_EQ(co_await come(port, "/known"), "regular");
+    for (int i = 0; i < 6; ++i) {
+      EXPECT_EQ(co_await come(port, "/known"), "spare") << i;
+      EXPECT_EQ(co_await next(*held_.back()), "") << "one request each";
+    }
+    // Spares that say nothing do not keep others out.
+    for (int i = 0; i < 6; ++i) {
+      held_.push_back((co_await tcp_connector("127.0.0.1", port)()).value());
+    }
+    EXPECT_EQ(co_await come(port, "/known"), "spare");
+    for (std::size_t i = 0; i < 4; ++i) EXPECT_EQ(co_await ask(i, "/x"), "regular");
+  });
+}
+
 TEST_F(HttpTest, AnswersOnAUnixSocketAndReplacesAStaleOne) {
   std::string path = "/tmp/matrx-http-test-" + std::to_string(::getpid()) + ".sock";
   for (int life = 0; life < 2; ++life) {

@@ -62,6 +62,11 @@ struct Request {
   std::string remote;  // the peer's address; empty on a Unix socket
   std::string body;    // filled by whoever read it; see body_reader
   BodyReader* body_reader = nullptr;
+  // For the handler to set, as soon as it knows: who asks has shown that he may. The others are the
+  // first to go where there are too many connections.
+  bool is_known = false;
+  bool is_spare =
+      false;  // on a connection beyond their number: only what costs nothing has an answer
 
   // The decoded value of a query parameter, the last one where it repeats.
   std::optional<std::string> query_value(std::string_view name) const;

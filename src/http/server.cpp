@@ -3,13 +3,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <list>
+#include <ranges>
 
 #include "async/as_tuple.hpp"
+#include "async/strangers.hpp"
 #include "async/task_group.hpp"
 #include "base/keep_alive.hpp"
 #include "base/limits.hpp"
@@ -31,22 +34,47 @@ std::unique_ptr<Stream> to_stream(asio::generic::stream_protocol::socket socket)
   return adopt_socket(executor, socket.release());
 }
 
+// A connection and its place in the list, from the moment it was accepted.
+struct Place {
+  Place(std::list<ServerConnection*>& all, std::unique_ptr<Stream> stream, Peer peer,
+        Handler& handler)
+      : connection(std::move(stream), std::move(peer), handler),
+        list(all),
+        at(list.insert(list.end(), &connection)) {}
+  Place(const Place&) = delete;
+  ~Place() { list.erase(at); }
+
+  ServerConnection connection;
+  std::list<ServerConnection*>& list;
+  std::list<ServerConnection*>::iterator at;
+};
+
+bool is_regular(const ServerConnection* one) { return !one->is_spare() && !one->is_dropped(); }
+bool is_spare(const ServerConnection* one) { return one->is_spare() && !one->is_dropped(); }
+
 }  // namespace
 
 struct Server::Impl {
-  Impl(Executor e, Handler h) : executor(e), handler(std::move(h)), sweep_timer(e), tasks(e) {}
+  Impl(Executor e, Handler h, ServerLimits l)
+      : executor(e), handler(std::move(h)), limits(l), sweep_timer(e), tasks(e) {}
 
   template <class Acceptor>
   Task<void> accept_from(Acceptor& acceptor);
-  Task<void> serve(std::unique_ptr<Stream> stream, std::string remote);
+  void start(std::unique_ptr<Stream> stream, Peer peer);
+  Task<void> serve(std::unique_ptr<Place> place);
+  bool make_room(const std::string& source);
+  void drop(ServerConnection& connection);
   Task<void> sweep();
 
   Executor executor;
   Handler handler;
+  ServerLimits limits;
   std::optional<tcp::acceptor> tcp_acceptor;
   std::optional<unix_protocol::acceptor> unix_acceptor;
   std::string unix_path;
-  std::list<ServerConnection*> connections;
+  std::list<ServerConnection*> connections;  // in order of arrival
+  std::size_t dropped = 0;                   // since the last line about it
+  std::chrono::steady_clock::time_point drops_told;
   asio::steady_timer sweep_timer;
   bool stopping = false;
   std::chrono::steady_clock::time_point drain_until;
@@ -54,8 +82,8 @@ struct Server::Impl {
   TaskGroup tasks;
 };
 
-Server::Server(Executor executor, Handler handler)
-    : impl_(std::make_unique<Impl>(executor, std::move(handler))) {}
+Server::Server(Executor executor, Handler handler, ServerLimits limits)
+    : impl_(std::make_unique<Impl>(executor, std::move(handler), limits)) {}
 
 Server::~Server() = default;
 
@@ -125,8 +153,10 @@ void Server::stop(AfterDrain then, std::chrono::milliseconds drain) {
 
 template <class Acceptor>
 Task<void> Server::Impl::accept_from(Acceptor& acceptor) {
+  constexpr bool kIsTcp = std::is_same_v<Acceptor, tcp::acceptor>;
   while (!stopping) {
-    if (connections.size() >= kServerConnectionsMax) {
+    // Twice as many as there may be: handlers of those that were dropped are still at work.
+    if (connections.size() >= (kIsTcp ? 2 : 1) * limits.connections) {
       asio::steady_timer pause(executor, kAcceptRetryDelay);
       co_await pause.async_wait(kAsTuple);
       continue;
@@ -139,26 +169,61 @@ Task<void> Server::Impl::accept_from(Acceptor& acceptor) {
       co_await pause.async_wait(kAsTuple);
       continue;
     }
-    std::string remote;
-    if constexpr (std::is_same_v<Acceptor, tcp::acceptor>) {
+    Peer peer{.address = {}, .source = {}, .is_known = !kIsTcp};
+    if constexpr (kIsTcp) {
       boost::system::error_code ignored;
       socket.set_option(tcp::no_delay(true), ignored);
-      remote = socket.remote_endpoint(ignored).address().to_string();
+      const auto address = socket.remote_endpoint(ignored).address();
+      peer.address = address.to_string();
+      peer.source = source_of(address);
+      peer.is_spare = make_room(peer.source);
     }
-    auto stream = to_stream(asio::generic::stream_protocol::socket(std::move(socket)));
-    tasks.spawn("connection", serve(std::move(stream), std::move(remote)));
+    start(to_stream(asio::generic::stream_protocol::socket(std::move(socket))), std::move(peer));
   }
 }
 
-Task<void> Server::Impl::serve(std::unique_ptr<Stream> stream, std::string remote) {
-  ServerConnection connection(std::move(stream), std::move(remote), handler);
-  struct Entry {
-    std::list<ServerConnection*>& list;
-    std::list<ServerConnection*>::iterator at;
-    ~Entry() { list.erase(at); }
+void Server::Impl::start(std::unique_ptr<Stream> stream, Peer peer) {
+  auto place = std::make_unique<Place>(connections, std::move(stream), std::move(peer), handler);
+  tasks.spawn("connection", serve(std::move(place)));
+}
+
+Task<void> Server::Impl::serve(std::unique_ptr<Place> place) { co_await place->connection.run(); }
+
+// Before one more is taken in: a stranger goes where there are too many, and nobody else. True:
+// there is none, so what comes is beyond their number.
+bool Server::Impl::make_room(const std::string& source) {
+  if (connections.size() >= limits.strangers_of_source) {
+    const auto share = strangers_of(connections, source);
+    const auto latest = std::chrono::steady_clock::now() - limits.stranger_grace;
+    if (share.count >= limits.strangers_of_source && share.oldest->since() <= latest) {
+      drop(*share.oldest);
+    }
+  }
+  if (connections.size() < limits.connections) return false;
+  const auto count = [this](auto which) {
+    return static_cast<std::size_t>(std::ranges::count_if(connections, which));
   };
-  const Entry entry{connections, connections.insert(connections.end(), &connection)};
-  co_await connection.run();
+  if (count(is_regular) < limits.connections) return false;
+  if (auto* oldest = oldest_of_most(connections | std::views::filter(is_regular))) {
+    drop(*oldest);
+    return false;
+  }
+  if (count(is_spare) >= limits.spares) {
+    if (auto* oldest = oldest_of_most(connections | std::views::filter(is_spare))) drop(*oldest);
+  }
+  return true;
+}
+
+void Server::Impl::drop(ServerConnection& connection) {
+  ++dropped;
+  const auto now = std::chrono::steady_clock::now();
+  if (now - drops_told >= kServerDropsInterval) {
+    log::warning("too many connections of strangers: the oldest were closed",
+                 {{"source", connection.source()}, {"connections", dropped}});
+    dropped = 0;
+    drops_told = now;
+  }
+  connection.drop();
 }
 
 Task<void> Server::Impl::sweep() {

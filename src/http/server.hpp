@@ -14,9 +14,19 @@ namespace matrx::http {
 // been sent. An exception is logged and answered with 500.
 using Handler = std::function<Task<Response>(Request& request)>;
 
+// Of TCP. Where there are more, strangers go, the oldest first: connections of which no handler has
+// said yet that they may be here. Where none is left to go, some more are taken in for one request
+// each (Request::is_spare), so that somebody who asks whether we are alive hears it.
+struct ServerLimits {
+  std::size_t connections = kServerConnectionsMax;
+  std::size_t spares = kServerSparesMax;
+  std::size_t strangers_of_source = kServerStrangersOfSourceMax;
+  std::chrono::milliseconds stranger_grace = kServerStrangerGrace;
+};
+
 class Server {
  public:
-  Server(Executor executor, Handler handler);
+  Server(Executor executor, Handler handler, ServerLimits limits = {});
   ~Server();
 
   // unavailable: cannot bind; the message names the address and the reason.

@@ -33,6 +33,24 @@ Request to_request(const beast::http::request_header<>& header) {
   return request;
 }
 
+// A coding that the parser does not know is none for it, and what follows the next request. An old
+// client knows no coding: who sends one is not what he says.
+bool has_odd_coding(const Headers& headers, bool is_http11) {
+  int lines = 0;
+  for (const auto& line : headers.lines()) {
+    if (!equals_ignoring_case(line.name, "Transfer-Encoding")) continue;
+    if (++lines > 1 || !is_http11 || !equals_ignoring_case(trim(line.value), "chunked"))
+      return true;
+  }
+  return false;
+}
+
+// What follows may be a secret: that of a link, a name of a file.
+std::string first_segment(std::string_view path) {
+  const auto slash = path.find('/', 1);
+  return std::string(path.substr(0, slash)) + (slash == std::string_view::npos ? "" : "/…");
+}
+
 }  // namespace
 
 class ServerConnection::Body : public BodyReader {
@@ -141,6 +159,11 @@ void ServerConnection::stop() {
   if (idle_ || upgraded_) stream_->close();
 }
 
+void ServerConnection::drop() {
+  dropped_ = true;
+  stream_->close();
+}
+
 void ServerConnection::close_if_late(SteadyTime now) {
   if (now < deadline_) return;
   deadline_ = SteadyTime::max();
@@ -178,7 +201,13 @@ Task<bool> ServerConnection::serve_one() {
   deadline_ = SteadyTime::max();
 
   Request request = to_request(parser.message());
-  request.remote = remote_;
+  request.remote = peer_.address;
+  request.is_spare = peer_.is_spare;
+  const bool http11 = parser.message().version() >= 11;
+  if (has_odd_coding(request.headers, http11)) {
+    co_return co_await refuse(400, "a transfer coding that is not chunked",
+                              request.method == Method::head);
+  }
   if (request.target.size() > kTargetBytesMax) {
     co_return co_await refuse(414, "the target is too long", request.method == Method::head);
   }
@@ -186,25 +215,13 @@ Task<bool> ServerConnection::serve_one() {
   request.body_reader = &body;
   if (!parser.has_body()) parser.feed(buffer_, true);
 
-  Response response;
-  try {
-    response = co_await handler_(request);
-  } catch (const boost::system::system_error& e) {
-    if (e.code() == asio::error::operation_aborted) throw;
-    log::error("handler failed", {{"path", request.path}, {"error", e.what()}});
-    response = Response{.status = 500};
-  } catch (const std::exception& e) {
-    log::error("handler failed", {{"path", request.path}, {"error", e.what()}});
-    response = Response{.status = 500};
-  }
-
-  const bool http11 = parser.message().version() >= 11;
+  Response response = co_await answer(request);
   if (response.upgrade) {
     co_await upgrade(std::move(response));
     co_return false;
   }
-  const bool keep =
-      parser.keep_alive() && body.finished() && !stopping_ && (http11 || !response.stream);
+  const bool keep = parser.keep_alive() && body.finished() && !stopping_ && !peer_.is_spare &&
+                    (http11 || !response.stream);
   const bool head_only = request.method == Method::head;
   if (response.stream && !http11) {
     // An old client gets the plain bytes, ended by the end of the connection.
@@ -219,6 +236,29 @@ Task<bool> ServerConnection::serve_one() {
   const bool sent = co_await send(std::move(response), keep, head_only);
   if (sent && !body.finished()) co_await linger();
   co_return sent&& keep;
+}
+
+// What the handler says. Whom it knows once is known for good.
+Task<Response> ServerConnection::answer(Request& request) {
+  struct Handled {
+    ServerConnection& connection;
+    Handled(ServerConnection& c, const Request& r) : connection(c) { connection.request_ = &r; }
+    Handled(const Handled&) = delete;
+    ~Handled() {
+      connection.peer_.is_known |= connection.request_->is_known;
+      connection.request_ = nullptr;
+    }
+  };
+  const Handled handled(*this, request);
+  try {
+    co_return co_await handler_(request);
+  } catch (const boost::system::system_error& e) {
+    if (e.code() == asio::error::operation_aborted) throw;
+    log::error("handler failed", {{"path", first_segment(request.path)}, {"error", e.what()}});
+  } catch (const std::exception& e) {
+    log::error("handler failed", {{"path", first_segment(request.path)}, {"error", e.what()}});
+  }
+  co_return Response{.status = 500};
 }
 
 Task<bool> ServerConnection::send(Response response, bool keep_alive, bool head_only) {

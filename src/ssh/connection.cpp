@@ -16,13 +16,14 @@ Connection& to_connection(void* self) { return *static_cast<Connection*>(self); 
 }  // namespace
 
 Connection::Connection(Executor executor, GatewayContext& context, const AccessKeys& keys,
-                       Count count, SessionHandle session, int watched, std::string remote)
+                       Count count, SessionHandle session, int watched, Peer peer)
     : context_(context),
       keys_(keys),
       count_(std::move(count)),
-      remote_(std::move(remote)),
+      peer_(std::move(peer)),
       name_("ssh-" + context.random.hex(6)),
       transport_(executor, std::move(session), watched),
+      since_(context.clock.uptime()),
       tasks_(executor) {
   ssh_callbacks_init(&callbacks_);
   callbacks_.userdata = this;
@@ -64,13 +65,13 @@ int Connection::check_key(const char* user, ssh_key key, char state) {
   if (count_(*id) >= kSshConnectionsOfSandboxMax) return refuse_key("too many into one sandbox");
   sandbox_ = *id;
   log::info("ssh session opened",
-            {{"sandbox_id", id->text()}, {"request_id", name_}, {"remote", remote_}});
+            {{"sandbox_id", id->text()}, {"request_id", name_}, {"remote", peer_.address}});
   return SSH_AUTH_SUCCESS;
 }
 
 int Connection::refuse_key(std::string_view why) {
   ++tries_;
-  log::info("ssh key refused", {{"request_id", name_}, {"remote", remote_}, {"reason", why}});
+  log::info("ssh key refused", {{"request_id", name_}, {"remote", peer_.address}, {"reason", why}});
   return SSH_AUTH_DENIED;
 }
 
@@ -96,6 +97,11 @@ bool Connection::open_forward(ssh_message message) {
   tasks_.spawn("ssh forward",
                run_port(*sandbox_, std::make_shared<Channel>(transport_, handle), port));
   return true;
+}
+
+void Connection::drop() {
+  dropped_ = true;
+  transport_.end();
 }
 
 // --- Its life ------------------------------------------------------------------------------------

@@ -10,13 +10,19 @@
 
 namespace matrx::ssh {
 
+// Who is at the other end.
+struct Peer {
+  std::string address;
+  std::string source;  // whose share it counts against
+};
+
 class Connection {
  public:
   // Asked before a key is accepted: how many are in that sandbox already.
   using Count = std::function<std::size_t(const SandboxId& id)>;
 
   Connection(Executor executor, GatewayContext& context, const AccessKeys& keys, Count count,
-             SessionHandle session, int watched, std::string remote);
+             SessionHandle session, int watched, Peer peer);
   Connection(const Connection&) = delete;
 
   // Until either side ends it.
@@ -27,6 +33,12 @@ class Connection {
 
   // Nothing: a stranger still.
   const std::optional<SandboxId>& sandbox() const { return sandbox_; }
+
+  bool is_stranger() const { return !sandbox_ && !dropped_; }
+  const std::string& source() const { return peer_.source; }
+  milliseconds since() const { return since_; }  // at what uptime it came
+  // Ends it for another one's sake; it counts no more.
+  void drop();
 
  private:
   static int on_key(ssh_session, const char* user, ssh_key key, char state, void* self);
@@ -50,10 +62,13 @@ class Connection {
   GatewayContext& context_;
   const AccessKeys& keys_;
   Count count_;
-  std::string remote_, name_;  // name_: of this connection, in the log
+  Peer peer_;
+  std::string name_;  // of this connection, in the log
   Transport transport_;
   ssh_server_callbacks_struct callbacks_{};
   std::optional<SandboxId> sandbox_;
+  milliseconds since_;
+  bool dropped_ = false;
   int tries_ = 0;
   TaskGroup tasks_;
 };

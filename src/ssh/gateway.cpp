@@ -9,6 +9,7 @@
 #include <list>
 
 #include "async/as_tuple.hpp"
+#include "async/strangers.hpp"
 #include "base/descriptor.hpp"
 #include "base/keep_alive.hpp"
 #include "base/limits.hpp"
@@ -35,6 +36,23 @@ bool set_option(ssh_bind bind, ssh_bind_options_e option, const char* value) {
   return ssh_bind_options_set(bind, option, value) == SSH_OK;
 }
 
+// A place in the list of connections, from the moment it was accepted.
+class Place {
+ public:
+  Place(std::list<Connection*>& list, std::unique_ptr<Connection> connection)
+      : connection_(std::move(connection)),
+        list_(list),
+        at_(list.insert(list.end(), connection_.get())) {}
+  Place(const Place&) = delete;
+  ~Place() { list_.erase(at_); }
+  Connection& connection() { return *connection_; }
+
+ private:
+  std::unique_ptr<Connection> connection_;
+  std::list<Connection*>& list_;
+  std::list<Connection*>::iterator at_;
+};
+
 }  // namespace
 
 struct Gateway::Impl {
@@ -49,7 +67,9 @@ struct Gateway::Impl {
   Result<void> listen();
   Task<void> accept();
   Result<SessionHandle> adopt(int socket);
-  Task<void> serve(SessionHandle session, int watched, std::string remote);
+  bool make_room(const std::string& source);
+  void start(SessionHandle session, int watched, Peer peer);
+  Task<void> serve(std::unique_ptr<Place> place);
   std::size_t strangers() const;
   std::size_t count_in(const SandboxId& id) const;
 
@@ -59,7 +79,7 @@ struct Gateway::Impl {
   AccessKeys keys;
   BindHandle bind;
   tcp::acceptor acceptor;
-  std::list<Connection*> connections;
+  std::list<Connection*> connections;  // in order of arrival
   bool stopping = false;
   TaskGroup tasks;
 };
@@ -144,7 +164,7 @@ Result<AccessGrant> Gateway::grant(const SandboxId& id, seconds lifetime) {
 }
 
 std::size_t Gateway::Impl::strangers() const {
-  const auto is_stranger = [](const Connection* one) { return !one->sandbox(); };
+  const auto is_stranger = [](const Connection* one) { return one->is_stranger(); };
   return static_cast<std::size_t>(std::ranges::count_if(connections, is_stranger));
 }
 
@@ -161,10 +181,10 @@ Task<void> Gateway::Impl::accept() {
       co_await context.clock.sleep(kAcceptRetryDelay);  // no descriptor is free: some will be soon
       continue;
     }
-    // Too many: it is closed without a word.
-    if (connections.size() >= kSshConnectionsMax || strangers() >= kSshStrangersMax) continue;
-    const auto endpoint = socket.remote_endpoint(ec);
+    const auto address = socket.remote_endpoint(ec).address();
     if (ec) continue;
+    Peer peer{.address = address.to_string(), .source = source_of(address)};
+    if (!make_room(peer.source)) continue;  // closed without a word
     ask_after_silence(socket.native_handle());
     socket.set_option(tcp::no_delay(true), ec);
     Descriptor owned(socket.release());
@@ -172,8 +192,7 @@ Task<void> Gateway::Impl::accept() {
     if (!watched) continue;
     auto session = adopt(owned.release());
     if (!session) continue;
-    tasks.spawn("ssh connection",
-                serve(*std::move(session), watched.release(), endpoint.address().to_string()));
+    start(*std::move(session), watched.release(), std::move(peer));
   }
 }
 
@@ -190,18 +209,29 @@ Result<SessionHandle> Gateway::Impl::adopt(int socket) {
   return fail(Code::internal, "An SSH connection could not be adopted.");
 }
 
-Task<void> Gateway::Impl::serve(SessionHandle session, int watched, std::string remote) {
-  Connection connection(
+// Before one more is taken in: where there are too many, the oldest stranger goes; but not for one
+// more of its own source while it may still be about to sign in. False: there is no room.
+bool Gateway::Impl::make_room(const std::string& source) {
+  const bool is_full = connections.size() >= kSshConnectionsMax || strangers() >= kSshStrangersMax;
+  const auto share = strangers_of(connections, source);
+  if (!is_full && share.count < kSshStrangersOfSourceMax) return true;
+  Connection* oldest = is_full ? oldest_of_most(connections) : share.oldest;
+  if (oldest == nullptr) return false;
+  const bool is_new = context.clock.uptime() - oldest->since() < kSshStrangerGrace;
+  if (is_new && oldest->source() == source) return !is_full;
+  oldest->drop();
+  return true;
+}
+
+void Gateway::Impl::start(SessionHandle session, int watched, Peer peer) {
+  auto connection = std::make_unique<Connection>(
       executor, context, keys, [this](const SandboxId& id) { return count_in(id); },
-      std::move(session), watched, std::move(remote));
-  const auto place = connections.insert(connections.end(), &connection);
-  struct Leave {
-    std::list<Connection*>& list;
-    std::list<Connection*>::iterator place;
-    ~Leave() { list.erase(place); }
-  };
-  const Leave leave{connections, place};
-  co_await connection.run();
+      std::move(session), watched, std::move(peer));
+  tasks.spawn("ssh connection", serve(std::make_unique<Place>(connections, std::move(connection))));
+}
+
+Task<void> Gateway::Impl::serve(std::unique_ptr<Place> place) {
+  co_await place->connection().run();
 }
 
 }  // namespace matrx::ssh

@@ -26,7 +26,7 @@ class ServerTest : public testing::Test {
   template <class F>
   void with_server(Handler handler, F test) {
     asio::io_context io(1);
-    Server server(io.get_executor(), std::move(handler));
+    Server server(io.get_executor(), std::move(handler), limits_);
     ASSERT_TRUE(server.listen_tcp("127.0.0.1", 0));
     const std::string port = std::to_string(server.port());
     auto all = [&]() -> Task<void> {
@@ -68,6 +68,7 @@ class ServerTest : public testing::Test {
     co_return co_await rest(*stream);
   }
 
+  ServerLimits limits_;
   std::vector<std::unique_ptr<Stream>> held_;  // open until the server has stopped
 };
 
