@@ -9,6 +9,8 @@
 
 #include "api/machine_messages.hpp"
 #include "api/port_links.hpp"
+#include "api/proxy.hpp"
+#include "api/readiness.hpp"
 #include "api/router.hpp"
 #include "api/session.hpp"
 #include "api/terminal.hpp"
@@ -31,7 +33,8 @@ struct DashboardFile {
 struct ApiSettings {
   std::string version;
   std::string key_header = "X-API-Key";
-  std::vector<std::string> keys;  // empty: open to everybody
+  std::vector<std::string> keys;                 // empty: open to everybody
+  std::vector<std::string> public_origins = {};  // where browsers reach us, beside our addresses
   MessageLimits limits;
   milliseconds proxy_timeout{120'000};  // until a program inside begins to answer
   int ttl_seconds_default = 7200;
@@ -39,6 +42,7 @@ struct ApiSettings {
   std::vector<std::string> widget_origins = {};   // whose pages may frame the widget
   AccessDoor* access = nullptr;                   // none: no SSH here
   std::string access_host = {};                   // empty: as the API was asked
+  Clock* clock = nullptr;                         // none: the system's
 };
 
 class Api {
@@ -47,6 +51,10 @@ class Api {
 
   // Everything that arrives. Never fails: problems are answers.
   Task<http::Response> handle(http::Request& request);
+
+  // From now on these, which name at least one. Where one of those before is not among them,
+  // whatever it has opened ends: the sessions and the links.
+  void use_keys(std::vector<std::string> keys);
 
   const json::object& openapi() const { return openapi_; }
 
@@ -61,6 +69,11 @@ class Api {
   Task<http::Response> with_errors(Context& context);
   Task<http::Response> with_authentication(Context& context);
   std::optional<http::Response> refuse(Context& context);
+  std::optional<http::Response> refuse_spare(const Context& context) const;
+  std::optional<http::Response> refuse_stranger(Context& context);
+  std::optional<http::Response> refuse_in_the_open(const Context& context) const;
+  bool is_https(const http::Request& request) const;
+  std::string_view session_token(const http::Request& request) const;
   Task<http::Response> with_body(Context& context);
   Task<http::Response> dispatch(Context& context);
   std::string make_request_id(const http::Request& request);
@@ -158,10 +171,17 @@ class Api {
   Task<http::Response> proxy(Context& context);
   Task<http::Response> make_link(Context& context);
   Task<http::Response> follow_link(Context& context);
-  Task<http::Response> ask_program(Context& context, SandboxId id, int port, std::string target);
-  http::Response answer_of_program(const SandboxId& id,
+  struct Inner {
+    SandboxId sandbox;
+    int port = 0;
+    std::string target;
+    ProgramPlace place;
+  };
+  Task<http::Response> ask_program(Context& context, Inner asked);
+  http::Response answer_of_program(const SandboxId& id, Passage passage,
                                    std::shared_ptr<http::ResponseStream> answer);
 
+  SystemClock system_clock_;
   ApiSettings settings_;
   Core& core_;
   Random& random_;
@@ -170,6 +190,8 @@ class Api {
   TerminalSeats seats_;
   Sessions sessions_;
   PortLinks links_;
+  ProgramCookieNames program_cookies_;
+  Readiness readiness_;
   Router router_;
   json::object openapi_;
   std::string openapi_text_;

@@ -484,19 +484,7 @@ TEST_F(ApiTest, TheHistoryIsInOrder) {
                                                 "shutting_down", "shutting_down", "stopped"}));
 }
 
-// --- Readiness and documents -------------------------------------------------------------------
-
-TEST_F(ApiTest, ReadinessNamesWhatIsMissing) {
-  EXPECT_EQ(get("/health/ready").field("status"), "ready");
-  world_.faults.engine_down = true;
-  const Answer answer = get("/health/ready");
-  EXPECT_EQ(answer.status, 503);
-  EXPECT_EQ(answer.field("status"), "not_ready");
-  EXPECT_EQ(answer.body.at("dependencies").at(0).at("name"), "docker");
-  EXPECT_EQ(answer.body.at("dependencies").at(0).at("status"), "unavailable");
-  EXPECT_EQ(answer.body.at("dependencies").at(1).at("status"), "ok");
-  EXPECT_EQ(get("/health").status, 200);
-}
+// --- Documents -------------------------------------------------------------------
 
 TEST_F(ApiTest, TheDocumentHasEveryRoute) {
   const Answer document = get("/openapi.json");

@@ -90,7 +90,7 @@ http::Response Api::session_state(const Sessions::Session* session) const {
 
 Task<http::Response> Api::get_session(Context& context) {
   const auto now = std::chrono::steady_clock::now();
-  co_return session_state(sessions_.find(session_token_of(context.request), now));
+  co_return session_state(sessions_.find(session_token(context.request), now));
 }
 
 // The key in exchange for a cookie.
@@ -109,16 +109,16 @@ Task<http::Response> Api::open_session(Context& context) {
                              context.request_id);
   }
   const auto now = std::chrono::steady_clock::now();
-  links_.end_session(session_token_of(context.request));
-  sessions_.close(session_token_of(context.request));  // a new sign-in, a new token
+  links_.end_session(session_token(context.request));
+  sessions_.close(session_token(context.request));  // a new sign-in, a new token
   const std::string token = sessions_.open(now);
   auto response = session_state(sessions_.find(token, now));
-  response.headers.add("Set-Cookie", session_cookie(token, context.request));
+  response.headers.add("Set-Cookie", session_cookie(token, is_https(context.request)));
   co_return response;
 }
 
 Task<http::Response> Api::close_session(Context& context) {
-  const auto token = session_token_of(context.request);
+  const auto token = session_token(context.request);
   if (const auto* session = sessions_.find(token, std::chrono::steady_clock::now())) {
     if (const auto why = why_refused(*session, context.request)) {
       co_return error_response(403, Code::forbidden, *why, context.request_id);
@@ -127,7 +127,7 @@ Task<http::Response> Api::close_session(Context& context) {
     sessions_.close(token);
   }
   http::Response response{.status = 204};
-  response.headers.add("Set-Cookie", session_cookie("", context.request));
+  response.headers.add("Set-Cookie", session_cookie("", is_https(context.request)));
   co_return response;
 }
 

@@ -176,6 +176,19 @@ TEST_F(DashboardTest, AWebSocketNeedsOurOrigin) {
   EXPECT_NE(get(path, with(browser, "Origin", "http://box:8000")).status, 403);
 }
 
+TEST_F(DashboardTest, OverTlsItsCookieIsForThisHostAlone) {
+  const auto response = sign_in("key-1", {{"X-Forwarded-Proto", "https"}});
+  const std::string set = header(response, "Set-Cookie");
+  EXPECT_TRUE(set.starts_with("__Host-matrx_session=")) << set;
+  EXPECT_TRUE(set.ends_with("; Secure")) << set;
+  const std::string cookie = set.substr(0, set.find(';'));
+  const auto status = [&](Lines lines) { return get("/sandboxes", std::move(lines)).status; };
+  EXPECT_EQ(status({{"X-Forwarded-Proto", "https"}, {"Cookie", cookie}}), 200);
+  // The same token under the name that a sibling of our host can set.
+  const std::string plain = cookie.substr(std::string("__Host-").size());
+  EXPECT_EQ(status({{"X-Forwarded-Proto", "https"}, {"Cookie", plain}}), 401);
+}
+
 TEST_F(DashboardTest, SigningOutEndsTheSession) {
   const Lines browser = cookie();
   EXPECT_EQ(send(Method::del, "/dashboard/session", browser).status, 403) << "by somebody else";
@@ -225,7 +238,7 @@ TEST_F(DashboardTest, WithoutKeysEverybodyIsInButNoForeignPage) {
   EXPECT_EQ(state.at("signed_in"), true);
   EXPECT_EQ(state.at("key_needed"), false);
   const std::string body = R"({"user_id":"u"})";
-  const Lines foreign = {{"Origin", "http://evil"}, {"Host", "box:8000"}};
+  const Lines foreign = {{"Origin", "http://evil"}, {"Host", "127.0.0.1:8000"}};
   EXPECT_EQ(send(Method::post, "/sandboxes", foreign, body).status, 403);
   EXPECT_EQ(get("/sandboxes/sbx-0123456789ab/pty", with(foreign, "Upgrade", "websocket")).status,
             403);

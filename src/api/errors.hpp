@@ -18,9 +18,6 @@ http::Response error_response(int status, Code code, std::string_view detail,
 // 422 with a list of problems, as FastAPI answers.
 http::Response validation_response(const FieldErrors& errors, const std::string& request_id);
 
-// The cookie of a signed-in dashboard; it passes no proxy.
-inline constexpr std::string_view kSessionCookie = "matrx_session";
-
 http::Response json_response(int status, const json::value& body);
 
 }  // namespace matrx::api

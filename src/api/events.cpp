@@ -35,6 +35,7 @@ Task<http::Response> Api::live_events(Context& context) {
     co_return error_response(429, Code::exhausted, "Too many connections follow the events.",
                              context.request_id);
   }
+  const auto reader = std::make_shared<Reader>(feed_readers_);  // before the first wait
   std::string cursor(context.request.headers.get("Last-Event-ID"));
   if (const auto given = context.request.query_value("last_event_id")) cursor = *given;
   bool reset = false;
@@ -45,7 +46,6 @@ Task<http::Response> Api::live_events(Context& context) {
   }
   if (!page) co_return error_response(page.error(), context.request_id);
 
-  auto reader = std::make_shared<Reader>(feed_readers_);
   http::Response response = sse_response();
   response.stream = [this, reader, reset, first = *std::move(page)](http::BodyWriter& writer) {
     return stream_events(first, reset, writer);

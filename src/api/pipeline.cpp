@@ -91,31 +91,67 @@ Task<http::Response> Api::with_authentication(Context& context) {
   co_return co_await with_body(context);
 }
 
-// A program comes with a key, a browser with the cookie of its session. Where no key is set,
-// everybody may come, but no page of somebody else's may send its reader's browser.
 std::optional<http::Response> Api::refuse(Context& context) {
-  if (context.route != nullptr && context.route->open) return std::nullopt;
+  if (auto refusal = refuse_spare(context)) return refusal;
+  if (settings_.keys.empty()) {
+    auto refusal = refuse_in_the_open(context);
+    context.request.is_known = !refusal;
+    return refusal;
+  }
+  return refuse_stranger(context);
+}
+
+// On one of the last connections: whether we live has an answer, nothing else has.
+std::optional<http::Response> Api::refuse_spare(const Context& context) const {
+  const bool is_health = context.route != nullptr && context.route->handler == &Api::health;
+  if (!context.request.is_spare || is_health) return std::nullopt;
+  return error_response(503, Code::unavailable, "Too many connections are open: try again later.",
+                        context.request_id);
+}
+
+// Where no key is set everybody may come, but no page of somebody else's may send its reader's
+// browser: neither from its own origin, nor by a name that it has made to lead here.
+std::optional<http::Response> Api::refuse_in_the_open(const Context& context) const {
   const http::Request& request = context.request;
   const auto forbidden = [&context](std::string_view why) {
     return error_response(403, Code::forbidden, why, context.request_id);
   };
-  if (settings_.keys.empty()) {
-    const bool is_a_programs = context.route != nullptr && context.route->any_method;
-    const bool is_harmless = is_a_programs || !(is_mutating(request) || is_upgrade(request));
-    if (is_harmless || is_of_our_origin(request).value_or(true)) return std::nullopt;
-    return forbidden("A page of another origin may not do this.");
+  if (!is_for_us(request, settings_.public_origins)) {
+    return forbidden(
+        "Without an API key only addresses and localhost are answered: set MATRX_API_KEY, or name "
+        "this host in MATRX_PUBLIC_ORIGINS.");
   }
+  if (context.route != nullptr && (context.route->open || context.route->any_method)) {
+    return std::nullopt;
+  }
+  const bool is_harmless = !is_mutating(request) && !is_upgrade(request);
+  if (is_harmless || is_of_our_origin(request).value_or(true)) return std::nullopt;
+  return forbidden("A page of another origin may not do this.");
+}
+
+// A program comes with a key, a browser with the cookie of its session.
+std::optional<http::Response> Api::refuse_stranger(Context& context) {
+  http::Request& request = context.request;
+  const bool is_open = context.route != nullptr && context.route->open;
+  const auto forbidden = [&context](std::string_view why) {
+    return error_response(403, Code::forbidden, why, context.request_id);
+  };
   const auto key = key_of(request, settings_.key_header);
-  if (is_one_of(key, settings_.keys)) return std::nullopt;
+  context.by_key = is_one_of(key, settings_.keys);
+  request.is_known = context.by_key;
+  if (context.by_key) return std::nullopt;
   if (key.empty()) {
     const auto now = std::chrono::steady_clock::now();
-    if (const auto* session = sessions_.find(session_token_of(request), now)) {
+    if (const auto* session = sessions_.find(session_token(request), now)) {
+      request.is_known = true;
+      if (is_open) return std::nullopt;  // it looks itself at what a session may
       if (const auto why = why_refused(*session, request)) return forbidden(*why);
       context.by_session = true;
       return std::nullopt;
     }
   }
-  log::warning("access denied", {{"path", request.path},
+  if (is_open) return std::nullopt;
+  log::warning("access denied", {{"path", without_secret(request.path)},
                                  {"remote", request.remote},
                                  {"reason", key.empty() ? "no key" : "wrong key"},
                                  {"request_id", context.request_id}});
@@ -126,6 +162,14 @@ std::optional<http::Response> Api::refuse(Context& context) {
       context.request_id);
   response.headers.add("WWW-Authenticate", "Bearer");
   return response;
+}
+
+bool Api::is_https(const http::Request& request) const {
+  return is_over_tls(request, settings_.public_origins);
+}
+
+std::string_view Api::session_token(const http::Request& request) const {
+  return session_token_of(request, is_https(request));
 }
 
 Task<http::Response> Api::with_body(Context& context) {

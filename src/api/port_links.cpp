@@ -57,8 +57,11 @@ void PortLinks::end_session(std::string_view session) {
 
 std::string link_path(std::string_view secret) { return std::string(kLinks) + std::string(secret); }
 
-std::string_view without_secret(std::string_view path) {
-  return path.starts_with(kLinks) ? "/links/…" : path;
+std::string without_secret(std::string_view path) {
+  const auto plain = percent_decode(path);  // however it is written
+  const bool is_link = path.find(kLinks) != std::string_view::npos ||
+                       (plain && plain->find(kLinks) != std::string::npos);
+  return is_link ? "/links/…" : std::string(path);
 }
 
 void add_link_inwards(http::Headers& headers, int port, const std::string& prefix) {

@@ -32,6 +32,7 @@ class PortLinks {
   // Nothing: unknown, or over.
   std::optional<PortLink> find(std::string_view secret, Time now);
   void end_session(std::string_view session);
+  void end_all() { links_.clear(); }
   std::size_t count() const { return links_.size(); }
 
  private:
@@ -48,7 +49,7 @@ class PortLinks {
 std::string link_path(std::string_view secret);
 
 // A link's path without its secret, for the log; any other path as it is.
-std::string_view without_secret(std::string_view path);
+std::string without_secret(std::string_view path);
 
 // What a program must see for its page to be one of its own: an Origin that is the program's
 // instead of "null", and the path that its page is at.

@@ -70,7 +70,12 @@ TEST_F(PortLinksTest, AreSoManyAtMost) {
 
 TEST(PortLink, ItsSecretIsNotForTheLog) {
   EXPECT_EQ(without_secret(link_path("5ec") + "/assets/a.js"), "/links/…");
+  for (const char* odd :
+       {"/links/5ec", "//links/5ec/", "/%6Cinks/5ec/", "/a/../links/5ec", "/links%2f5ec"}) {
+    EXPECT_EQ(without_secret(odd), "/links/…") << odd;
+  }
   EXPECT_EQ(without_secret("/sandboxes"), "/sandboxes");
+  EXPECT_EQ(without_secret("/%zz"), "/%zz");
 }
 
 TEST(PortLink, AProgramSeesItsOwnOriginAndItsPlace) {

@@ -2,13 +2,10 @@
 
 #include "api/proxy.hpp"
 
-#include <algorithm>
-#include <array>
 #include <charconv>
 
 #include "api/api.hpp"
 #include "api/decode.hpp"
-#include "api/keys.hpp"
 #include "api/session.hpp"
 #include "api/sse.hpp"
 #include "async/race.hpp"
@@ -20,53 +17,6 @@ namespace matrx::api {
 namespace {
 
 constexpr std::size_t kPumpBytes = 32 * 1024;
-constexpr std::string_view kSandboxPolicy =
-    "sandbox allow-scripts allow-forms allow-popups allow-modals allow-downloads";
-
-// RFC 9110 §7.6.1, and what our client and server write themselves.
-bool is_of_connection(std::string_view name) {
-  constexpr std::array<std::string_view, 9> kNames = {
-      "connection",          "keep-alive", "proxy-authenticate",
-      "proxy-authorization", "te",         "trailer",
-      "transfer-encoding",   "upgrade",    "content-length"};
-  return std::ranges::find(kNames, to_lower(name)) != kNames.end();
-}
-
-// What "Connection: a, b" names belongs to the connection, too.
-bool is_named(const http::Headers& headers, std::string_view name) {
-  for (const auto& line : headers.lines()) {
-    if (!equals_ignoring_case(line.name, "Connection")) continue;
-    for (const auto item : split(line.value, ',')) {
-      if (equals_ignoring_case(trim(item), name)) return true;
-    }
-  }
-  return false;
-}
-
-// What a browser would take for a word about our whole origin, the dashboard's.
-bool is_of_origin(std::string_view name) {
-  constexpr std::array<std::string_view, 8> kNames = {
-      "clear-site-data",     "strict-transport-security", "alt-svc",     "nel", "report-to",
-      "reporting-endpoints", "service-worker-allowed",    "x-request-id"};
-  return std::ranges::find(kNames, to_lower(name)) != kNames.end();
-}
-
-// Also "=matrx_session=…": a cookie without a name, which browsers send back as if it had one.
-bool sets_our_cookie(std::string_view value) {
-  return value.substr(0, value.find(';')).find(kSessionCookie) != std::string_view::npos;
-}
-
-// The cookies of a request but ours; empty where nothing is left.
-std::string other_cookies(std::string_view cookies) {
-  std::string left;
-  for (const auto item : split(cookies, ';')) {
-    const auto cookie = trim(item);
-    if (cookie.empty() || cookie.substr(0, cookie.find('=')) == kSessionCookie) continue;
-    if (!left.empty()) left += "; ";
-    left += cookie;
-  }
-  return left;
-}
 
 std::optional<int> port_of(std::string_view text) {
   int port = 0;
@@ -152,53 +102,6 @@ Task<void> send_answer(std::shared_ptr<Answer> answer, http::BodyWriter& writer)
 
 }  // namespace
 
-http::Headers headers_inwards(const http::Request& request, std::string_view key_header,
-                              const std::vector<std::string>& keys, bool is_upgrade) {
-  http::Headers headers;
-  for (const auto& line : request.headers.lines()) {
-    if (is_of_connection(line.name) || is_named(request.headers, line.name)) continue;
-    if (equals_ignoring_case(line.name, key_header)) continue;
-    if (equals_ignoring_case(line.name, kCsrfHeader)) continue;
-    if (equals_ignoring_case(line.name, "Host") || equals_ignoring_case(line.name, "Expect")) {
-      continue;
-    }
-    const bool has_key = equals_ignoring_case(line.name, "Authorization") &&
-                         is_one_of(bearer_token(line.value), keys);
-    if (has_key) continue;
-    if (equals_ignoring_case(line.name, "Cookie")) {
-      if (auto cookies = other_cookies(line.value); !cookies.empty()) {
-        headers.add("Cookie", std::move(cookies));
-      }
-      continue;
-    }
-    headers.add(line.name, line.value);
-  }
-  if (is_upgrade) {
-    headers.add("Connection", "Upgrade");
-    headers.add("Upgrade", std::string(request.headers.get("Upgrade")));
-  }
-  headers.set("X-Forwarded-For", request.remote);
-  headers.set("X-Forwarded-Host", std::string(request.headers.get("Host")));
-  return headers;
-}
-
-http::Headers headers_outwards(const http::Headers& headers, bool is_upgrade) {
-  http::Headers out;
-  for (const auto& line : headers.lines()) {
-    if (is_of_connection(line.name) || is_named(headers, line.name)) continue;
-    if (is_of_origin(line.name)) continue;
-    if (equals_ignoring_case(line.name, "Set-Cookie") && sets_our_cookie(line.value)) continue;
-    out.add(line.name, line.value);
-  }
-  if (is_upgrade) {
-    out.add("Connection", "Upgrade");
-    out.add("Upgrade", std::string(headers.get("Upgrade")));
-  } else {
-    out.add("Content-Security-Policy", std::string(kSandboxPolicy));  // all policies hold at once
-  }
-  return out;
-}
-
 Task<http::Response> Api::proxy(Context& context) {
   const auto id = sandbox_id_of(context);
   if (!id) co_return error_response(id.error(), context.request_id);
@@ -206,8 +109,10 @@ Task<http::Response> Api::proxy(Context& context) {
   if (!port) {
     co_return error_response(404, Code::not_found, "There is no such port.", context.request_id);
   }
-  std::string target = inner_target(context.request, 4);
-  co_return co_await ask_program(context, *id, *port, std::move(target));
+  ProgramPlace place{.cookie_prefix = cookie_prefix(*id, *port),
+                     .path = "/sandboxes/" + id->text() + "/proxy/" + std::to_string(*port)};
+  Inner inner{*id, *port, inner_target(context.request, 4), std::move(place)};
+  co_return co_await ask_program(context, std::move(inner));
 }
 
 Task<http::Response> Api::make_link(Context& context) {
@@ -220,7 +125,7 @@ Task<http::Response> Api::make_link(Context& context) {
       co_await core_.inside().call(*id, Entry::look, context.actor(), &Machine::list_ports);
   if (!ports) co_return error_response(ports.error(), context.request_id);
   PortLink link{.sandbox = *id, .port = request->port, .session = {}};
-  if (context.by_session) link.session = session_token_of(context.request);
+  if (context.by_session) link.session = session_token(context.request);
   const auto ends = std::chrono::steady_clock::now() + seconds(request->ttl_seconds);
   LinkBody body{.path = link_path(links_.make(std::move(link), ends)) + "/",
                 .port = request->port,
@@ -238,20 +143,29 @@ Task<http::Response> Api::follow_link(Context& context) {
                              "This link is not known, or has run out: make another one.",
                              context.request_id);
   }
+  context.request.is_known = true;
   if (auto answer = answer_preflight(context.request)) co_return *std::move(answer);
   const std::string prefix = link_path(secret);
   const std::string origin(context.request.headers.get("Origin"));
   add_link_inwards(context.request.headers, link->port, prefix);
-  std::string target = inner_target(context.request, 2);
-  auto response = co_await ask_program(context, link->sandbox, link->port, std::move(target));
+  ProgramPlace place{.cookie_prefix = cookie_prefix(link->sandbox, link->port), .path = prefix};
+  Inner inner{link->sandbox, link->port, inner_target(context.request, 2), std::move(place)};
+  context.by_key = false;  // whatever else came with it: this is what browsers follow
+  auto response = co_await ask_program(context, std::move(inner));
   add_link_outwards(response.headers, origin, link->port, prefix);
   co_return response;
 }
 
 // One request to the program that listens, and its answer.
-Task<http::Response> Api::ask_program(Context& context, SandboxId id, int port,
-                                      std::string target) {
+Task<http::Response> Api::ask_program(Context& context, Inner asked) {
   const http::Request& request = context.request;
+  const SandboxId id = asked.sandbox;
+  const int port = asked.port;
+  if (is_for_a_page_of_ours(request)) {
+    co_return error_response(403, Code::forbidden,
+                             "What a program in a sandbox sends is no part of this page.",
+                             context.request_id);
+  }
   auto dialed =
       co_await core_.inside().call(id, Entry::work, context.actor(), &Machine::dial, port);
   if (!dialed && dialed.error().code == Code::not_found) {
@@ -263,13 +177,17 @@ Task<http::Response> Api::ask_program(Context& context, SandboxId id, int port,
   const auto hold = core_.inside().activity().hold(id);  // also while the program thinks
 
   const bool upgrades = is_upgrade(request);
-  http::ClientRequest inner{
-      .method = request.method,
-      .other_method = request.other_method,
-      .target = std::move(target),
-      .headers = headers_inwards(request, settings_.key_header, settings_.keys, upgrades),
-      .body = {},
-      .deadline = settings_.proxy_timeout};
+  const Passage passage{.key_header = settings_.key_header,
+                        .keys = settings_.keys,
+                        .with_key = context.by_key,
+                        .is_upgrade = upgrades,
+                        .place = std::move(asked.place)};
+  http::ClientRequest inner{.method = request.method,
+                            .other_method = request.other_method,
+                            .target = std::move(asked.target),
+                            .headers = headers_inwards(request, passage),
+                            .body = {},
+                            .deadline = settings_.proxy_timeout};
   const auto bytes = request.body_reader->announced_bytes();
   const bool is_chunked = !request.headers.get("Transfer-Encoding").empty();
   if (is_chunked || bytes.value_or(0) > 0) {
@@ -292,15 +210,19 @@ Task<http::Response> Api::ask_program(Context& context, SandboxId id, int port,
   if ((*answer)->status() == 101 && !upgrades) {
     co_return bad_gateway(id, port, "The program on this port speaks no HTTP.", context.request_id);
   }
-  co_return answer_of_program(id, *std::move(answer));
+  co_return answer_of_program(id, passage, *std::move(answer));
 }
 
-http::Response Api::answer_of_program(const SandboxId& id,
+http::Response Api::answer_of_program(const SandboxId& id, Passage passage,
                                       std::shared_ptr<http::ResponseStream> answer) {
   Activity& activity = core_.inside().activity();
   http::Response response{.status = answer->status()};
   const bool is_upgrade = response.status == 101;
-  response.headers = headers_outwards(answer->headers(), is_upgrade);
+  passage.is_upgrade = is_upgrade;
+  const std::string& path = passage.place.path;
+  response.headers = headers_outwards(
+      answer->headers(), passage,
+      [this, &path](const std::string& name) { return program_cookies_.may_set(path, name); });
   if (is_upgrade) {
     const std::shared_ptr<ByteStream> program = answer->take_connection();
     response.upgrade = [program, id, &activity](ByteStream& client) {

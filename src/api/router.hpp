@@ -20,6 +20,7 @@ struct Context {
   std::string allowed_methods = {};      // of a known path with a wrong method
   std::vector<std::string> params = {};  // decoded path parameters, in order
   std::string request_id = {};
+  bool by_key = false;      // it came with one of our keys
   bool by_session = false;  // a browser that is signed in, not a key
 
   Actor actor() const { return {"api:" + request_id}; }

@@ -32,7 +32,8 @@ std::vector<Route> make_routes(const Schemas& schemas, const MachineSchemas& mac
        .pattern = "/health/ready",
        .handler = &Api::ready,
        .open = true,
-       .summary = "Can it work? A line for each dependency",
+       .summary = "Can it work? With a key, a line for each dependency; the answer may be 2 s old, "
+                  "of the storage 10 s",
        .answers = {{200, "All there", readiness_schema().describe()},
                    {503, "Something is missing", readiness_schema().describe()}}},
       {.method = Method::get,

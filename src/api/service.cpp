@@ -27,17 +27,17 @@ Task<http::Response> Api::health(Context&) {
   co_return json_response(200, health_schema().encode(body));
 }
 
-Task<http::Response> Api::ready(Context&) {
-  const auto store = co_await core_.check_store();
-  const auto runtime = co_await core_.check_runtime();
+Task<http::Response> Api::ready(Context& context) {
+  const Readiness::Report report = co_await readiness_.look();
   ReadinessBody body;
-  const auto storage = co_await core_.check_storage();
-  const bool all = store && runtime && storage;
-  body.status = all ? "ready" : "not_ready";
-  body.dependencies.push_back(to_dependency("docker", runtime));
-  body.dependencies.push_back(to_dependency("store", store));
-  body.dependencies.push_back(to_dependency("storage", storage));
-  co_return json_response(all ? 200 : 503, readiness_schema().encode(body));
+  body.status = report.is_ready() ? "ready" : "not_ready";
+  // What is missing, and why, is not for strangers.
+  if (context.request.is_known) {
+    body.dependencies.push_back(to_dependency("docker", report.runtime));
+    body.dependencies.push_back(to_dependency("store", report.store));
+    body.dependencies.push_back(to_dependency("storage", report.storage));
+  }
+  co_return json_response(report.is_ready() ? 200 : 503, readiness_schema().encode(body));
 }
 
 Task<http::Response> Api::openapi_document(Context&) {

@@ -75,23 +75,58 @@ TEST_F(SessionsTest, CanBeClosed) {
 }
 
 TEST(SessionCookie, IsFoundAmongOthers) {
-  const auto token = [](std::string cookies) {
-    return std::string(session_token_of(request_with(Method::get, {{"cookie", cookies}})));
+  const auto token = [](std::string cookies, bool over_tls = false) {
+    return std::string(
+        session_token_of(request_with(Method::get, {{"cookie", cookies}}), over_tls));
   };
   EXPECT_EQ(token("matrx_session=abc"), "abc");
   EXPECT_EQ(token("a=b; matrx_session=abc; c"), "abc");
   EXPECT_EQ(token("xmatrx_session=abc; matrx_session_=x"), "");
   EXPECT_EQ(token("matrx_session"), "");
   EXPECT_EQ(token(""), "");
+  // A sibling of our host can set the one, but not the other.
+  EXPECT_EQ(token("matrx_session=forged; __Host-matrx_session=abc", true), "abc");
+  EXPECT_EQ(token("matrx_session=forged", true), "");
 }
 
 TEST(SessionCookie, IsOutOfReachOfScriptsAndOtherSites) {
-  const auto plain = request_with(Method::post, {});
-  EXPECT_EQ(session_cookie("t", plain), "matrx_session=t; Path=/; HttpOnly; SameSite=Strict");
-  EXPECT_EQ(session_cookie("", plain),
+  EXPECT_EQ(session_cookie("t", false), "matrx_session=t; Path=/; HttpOnly; SameSite=Strict");
+  EXPECT_EQ(session_cookie("", false),
             "matrx_session=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0");
-  const auto behind_tls = request_with(Method::post, {{"X-Forwarded-Proto", "https"}});
-  EXPECT_TRUE(session_cookie("t", behind_tls).ends_with("; Secure"));
+  EXPECT_EQ(session_cookie("t", true),
+            "__Host-matrx_session=t; Path=/; HttpOnly; SameSite=Strict; Secure");
+}
+
+TEST(SessionCookie, KnowsTlsByTheProxyOrByThePublicOrigin) {
+  const std::vector<std::string> origins = {"http://old.example", "https://box.example:444"};
+  const auto over_tls = [&](std::string name, std::string value) {
+    return is_over_tls(request_with(Method::get, {{std::move(name), std::move(value)}}), origins);
+  };
+  EXPECT_TRUE(over_tls("X-Forwarded-Proto", "HTTPS"));
+  EXPECT_TRUE(over_tls("Host", "BOX.example:444"));
+  EXPECT_FALSE(over_tls("X-Forwarded-Proto", "http"));
+  for (const char* other : {"box.example", "old.example", "127.0.0.1:8000", ""}) {
+    EXPECT_FALSE(over_tls("Host", other)) << other;
+  }
+}
+
+TEST(Host, IsAnAddressLocalhostOrAPublicOne) {
+  const auto is_ours = [](std::string host) {
+    return is_for_us(request_with(Method::get, {{"host", host}}),
+                     {"https://box.example", "http://other.example:8000"});
+  };
+  for (const char* ours : {"127.0.0.1", "10.1.2.3:8000", "[::1]", "[fe80::1]:8000", "localhost",
+                           "LOCALHOST:8000", "box.example", "Box.Example:8000", "other.example"}) {
+    EXPECT_TRUE(is_ours(ours)) << ours;
+  }
+  for (const char* foreign : {"evil.example", "evil.example:8000", "localhost.evil.example",
+                              "127.0.0.1.evil.example", "evil-localhost", "1.2.3", "xbox.example",
+                              "box.example.evil", "0x7f.1", "256.0.0.1", "box.example@evil"}) {
+    EXPECT_FALSE(is_ours(foreign)) << foreign;
+  }
+  EXPECT_TRUE(is_for_us(request_with(Method::get, {}), {})) << "no browser";
+  EXPECT_FALSE(
+      is_for_us(request_with(Method::get, {{"Host", "localhost"}, {"Host", "evil.example"}}), {}));
 }
 
 TEST(Origin, IsOursWhereHostAndPortAreTheSame) {

@@ -34,8 +34,12 @@ const server = createServer(async (request, answer) => {
     const { origin = "none", cookie = "none" } = request.headers;
     return answer.end([request.method, request.url, origin, cookie, request.headers["x-own"], body].join("|"));
   }
+  if (path === "/cookies") {
+    return answer.writeHead(200, { "Content-Type": "text/plain" }).end("cookies:" + request.headers.cookie);
+  }
   const [type, content] = files[path] ?? ["text/plain", "nothing here"];
-  answer.writeHead(files[path] ? 200 : 404, { "Content-Type": type }).end(content);
+  const cookies = ["mine=1; Path=/; Domain=127.0.0.1", "matrx_session=evil; Path=/", "=matrx_session=evil"];
+  answer.writeHead(files[path] ? 200 : 404, { "Content-Type": type, "Set-Cookie": cookies }).end(content);
 });
 server.on("upgrade", (request, socket) => {
   const key = request.headers["sec-websocket-key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -100,6 +104,19 @@ export function addPorts({ one, newWindow, signIn }) {
     }, at);
     assert.deepEqual(tried, ["blocked", "blocked", "blocked", "null", "null", "no cookies"]);
     assert.ok(!one.text().includes(link.pathname.split("/")[2]), "the secret is not in the log");
+
+    // Of all cookies that the browser has for this host its server sees those that it has set itself.
+    const kept = await page.context().cookies();
+    assert.deepEqual(
+      kept.map(({ name, path }) => [name.replace(/^mx-[0-9a-f]{12}-5173-/, "program's "), path]).sort(),
+      [
+        ["matrx_session", "/"],
+        ["program's matrx_session", link.pathname.slice(0, -1)],
+        ["program's mine", link.pathname.slice(0, -1)],
+      ],
+    );
+    await opened.goto(`${link.pathname}cookies`);
+    await opened.getByText("cookies:mine=1; matrx_session=evil", { exact: true }).waitFor();
 
     // Nobody else's page reads what is behind it, and it ends with the session.
     const outside = await fetch(one.url + link.pathname, { headers: { Origin: "http://evil.example" } });

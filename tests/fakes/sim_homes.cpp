@@ -22,7 +22,10 @@ Task<Result<T>> SimStorage::disturbed(std::function<Result<T>()> act) {
 }
 
 Task<Result<void>> SimStorage::open() { co_return Result<void>(); }
-Task<Result<void>> SimStorage::ping() { co_return Result<void>(); }
+Task<Result<void>> SimStorage::ping() {
+  ++world_.pings;
+  co_return Result<void>();
+}
 
 Task<Result<HomeTree>> SimStorage::list(StoragePlace place) {
   return disturbed<HomeTree>([this, place] { return objects(place); });

@@ -56,6 +56,7 @@ Task<Result<void>> SimRuntime::prepare() {
 }
 
 Task<Result<void>> SimRuntime::ping() {
+  ++world_.pings;
   return disturbed<void>([] { return Result<void>(); });
 }
 
@@ -223,7 +224,10 @@ Task<Result<T>> SimStore::disturbed(Task<Result<T>> act) {
 }
 
 Task<Result<void>> SimStore::open() { return world_.rows.open(); }
-Task<Result<void>> SimStore::ping() { return world_.rows.ping(); }
+Task<Result<void>> SimStore::ping() {
+  ++world_.pings;
+  return world_.rows.ping();
+}
 Task<Result<TimePoint>> SimStore::now() { return disturbed(world_.rows.now()); }
 Task<Result<Inserted>> SimStore::insert(Sandbox sandbox, NewEvent event,
                                         std::optional<IdempotencyKey> key) {

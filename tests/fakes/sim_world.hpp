@@ -67,6 +67,7 @@ struct SimWorld {
 
   std::mt19937_64 random;
   SimFaults faults;
+  int pings = 0;  // "are you there?", of engine, store and storage
   SimClock clock{from_unix_ms(1'700'000'000'000)};  // the right time, and the store's
   MemoryStore rows{clock};
   std::map<SandboxId, SimContainer> containers;

@@ -118,6 +118,8 @@ def test_docker_down(own):
     assert alone.total() == 0
     assert alone.request("GET", "/health", key=None).status_code == 200
     ready = alone.request("GET", "/health/ready", key=None)
+    assert ready.status_code == 503 and ready.json() == {"status": "not_ready", "dependencies": []}
+    ready = alone.request("GET", "/health/ready")
     assert ready.status_code == 503
     states = {one["name"]: one["status"] for one in ready.json()["dependencies"]}
     assert states == {"docker": "unavailable", "store": "ok", "storage": "ok"}

@@ -193,6 +193,7 @@ def serve(line):
                "Content-Type: text/html\nSet-Cookie: mine=1; Path=/\n"
                "Set-Cookie: matrx_session=evil; Path=/\nSet-Cookie: =matrx_session=evil\n"
                "Clear-Site-Data: \"*\"\nStrict-Transport-Security: max-age=1\n"
+               "WWW-Authenticate: Basic realm=\"Matrx API key\"\n"
                "Alt-Svc: h2=\":1\"\nNEL: {}\nReport-To: {}\nService-Worker-Allowed: /\n"
                "Content-Security-Policy: default-src 'self'\nX-Request-Id: forged\n"
                "Connection: X-Secret\nX-Secret: 1\nKeep-Alive: timeout=5\n")
@@ -223,6 +224,7 @@ class Door:
     def __init__(self, one, sandbox_id, port=8080):
         self.one, self.sandbox_id, self.port = one, sandbox_id, port
         self.path = f"/sandboxes/{sandbox_id}/proxy/{port}"
+        self.cookies = f"mx-{sandbox_id.removeprefix('sbx-')}-{port}-"  # how its cookies begin outside
         Files(one, sandbox_id).write("program.py", PROGRAM.encode())
         one.run(sandbox_id, f"nohup python3 ~/program.py {port} >/tmp/program.log 2>&1 &")
         wait_for("the program", lambda: self.get("/204").status_code == 204)
@@ -264,11 +266,11 @@ def door(one):
 
 def test_a_request_arrives_as_it_was(door):
     told = door.call("POST", "/echo?a=1&b=%2F%20", content=b"hello",
-                     headers={"X-Mine": "1", "Cookie": "other=2"}).json()
+                     headers={"X-Mine": "1", "Cookie": f"others=1; {door.cookies}own=2"}).json()
     assert told["method"] == "POST" and told["target"] == "/echo?a=1&b=%2F%20"
     assert told["bytes"] == 5 and ["X-Mine", "1"] in told["headers"]
     headers = dict(told["headers"])
-    assert headers["Cookie"] == "other=2" and headers["Host"] == "localhost:8080"
+    assert headers["Cookie"] == "own=2" and headers["Host"] == "localhost:8080"
     assert headers["X-Forwarded-For"] == "127.0.0.1"
     assert headers["X-Forwarded-Host"].startswith("127.0.0.1")
     assert door.get("/%2e%2e/a%2Fb").status_code == 404  # the program's own 404
@@ -475,8 +477,7 @@ def test_a_container_killed_under_a_download(one):
 
 def test_no_key_of_ours_reaches_the_program(door):
     told = door.echo(headers={"Authorization": f"Bearer {KEY}", "Cookie": "a=1; matrx_session=s; b=2"})
-    assert KEY not in json.dumps(told) and "matrx_session" not in json.dumps(told)
-    assert dict(told["headers"])["Cookie"] == "a=1; b=2"
+    assert KEY not in json.dumps(told) and "Cookie" not in dict(told["headers"])
     as_bearer = door.call("GET", "/echo", key=None, headers={"Authorization": f"Bearer {KEY}"})
     assert KEY not in as_bearer.text
     own = door.echo(headers={"Authorization": "Bearer the-programs-own"})
@@ -491,11 +492,31 @@ def test_an_answer_cannot_act_as_a_page_of_ours(door):
     policies = answer.headers.get_list("content-security-policy")
     assert len(policies) == 2 and policies[0] == "default-src 'self'"
     assert policies[1].startswith("sandbox ") and "allow-same-origin" not in policies[1]
-    assert answer.headers.get_list("set-cookie") == ["mine=1; Path=/"]
+    assert answer.headers.get_list("set-cookie") == [
+        f"{door.cookies}{own}; Path={door.path}" for own in ("mine=1", "matrx_session=evil")]
     for name in ("clear-site-data", "strict-transport-security", "alt-svc", "nel", "report-to",
                  "service-worker-allowed", "x-secret", "keep-alive"):
         assert name not in answer.headers, name
     assert answer.headers.get_list("x-request-id") != ["forged"]
+
+
+def test_what_a_browser_has_for_our_host_stays_here(one, door):
+    """Behind a link, where people are: its cookies and passwords do not go in, the program's come back to it alone."""
+    link = one.request("POST", f"/sandboxes/{door.sandbox_id}/links", json={"port": 8080}).json()["path"]
+    browser = {"Cookie": f"session=of-the-site; {door.cookies}mine=1", "Authorization": "Basic c2l0ZTpwYXNz",
+               "X-Forwarded-Access-Token": "of-the-site"}
+    told = one.request("GET", link + "echo", key=None, headers=browser).json()
+    headers = {name.lower(): value for name, value in told["headers"]}
+    assert headers["cookie"] == "mine=1"
+    assert not {"authorization", "x-forwarded-access-token"} & set(headers)
+    answer = one.request("GET", link + "origin", key=None)
+    assert answer.headers.get_list("set-cookie")[0] == f"{door.cookies}mine=1; Path={link.rstrip('/')}"
+    assert "www-authenticate" not in answer.headers
+    # Our pages allow scripts of our own origin, and these are not ours.
+    as_script = {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Dest": "script"}
+    assert one.request("GET", link + "origin", key=None, headers=as_script).status_code == 403
+    as_its_own = {**as_script, "Sec-Fetch-Site": "cross-site"}
+    assert one.request("GET", link + "origin", key=None, headers=as_its_own).status_code == 200
 
 
 @pytest.mark.parametrize("lines, body", [
