@@ -77,7 +77,7 @@ class Orchestrator:
 
     def environment(self):
         base = {k: v for k, v in os.environ.items() if not k.startswith("MATRX_")}
-        return {**base, **self.settings}
+        return {k: v for k, v in {**base, **self.settings}.items() if v is not None}
 
     def launch(self, **extra):
         """Starts the program, and does not wait for it. Answers where its log begins."""

@@ -12,7 +12,7 @@ def python(orchestrator, sandbox_id, code):
 
 @pytest.mark.parametrize("key", [KEY, ""], ids=["with a key", "without a key"])
 def test_signals_of_the_package_arrive(own, key):
-    one = own(MATRX_API_KEY=key).start()
+    one = own(MATRX_API_KEY=key or None).start()
     first = one.create(user_id="sdk-user")["sandbox_id"]
     assert python(one, first, READ)["stdout"].split() == [first, "sdk-user", "/home/agent",
                                                           "/data/cold"]

@@ -1,10 +1,11 @@
 """Keys, settings, documents."""
 import json
 import pathlib
+import signal
 import subprocess
 
 import pytest
-from orchestrator import KEY, docker
+from orchestrator import KEY, docker, wait_for
 from patience import patience
 
 pytestmark = pytest.mark.integration
@@ -32,17 +33,40 @@ def test_key_is_nowhere(shared, box):
 
 
 def test_several_keys_and_a_header_of_ones_own(own):
-    one = own(MATRX_API_KEY="old, new", MATRX_API_KEY_HEADER="X-Matrx").start()
-    for key in ("old", "new"):
+    one = own(MATRX_API_KEY="the-old-one-4711, the-new-one-4711", MATRX_API_KEY_HEADER="X-Matrx").start()
+    for key in ("the-old-one-4711", "the-new-one-4711"):
         assert one.request("GET", "/sandboxes", key=None,
                            headers={"X-Matrx": key}).status_code == 200
-    assert one.request("GET", "/sandboxes", key="old").status_code == 401
+    assert one.request("GET", "/sandboxes", key="the-old-one-4711").status_code == 401
 
 
-def test_no_key_is_warned_of(own):
-    one = own(MATRX_API_KEY="").start()
+def test_no_key_is_warned_of_and_no_name_leads_here(own):
+    one = own(MATRX_API_KEY=None).start()
     assert one.request("GET", "/sandboxes", key=None).status_code == 200
-    assert "MATRX_API_KEY is empty" in one.log()
+    assert "MATRX_API_KEY is not set" in one.log()
+    rebound = {"Host": f"evil.example:{one.port}", "Origin": f"http://evil.example:{one.port}"}
+    for method, path in (("DELETE", "/users/me/storage"), ("GET", "/sandboxes"), ("GET", "/health")):
+        assert one.request(method, path, key=None, headers=rebound).status_code == 403
+    # There is no file to read again: that is said, and nothing ends.
+    one.process.send_signal(signal.SIGHUP)
+    wait_for("a word about it", lambda: "MATRX_SETTINGS_FILE names no file" in one.log())
+    assert one.request("GET", "/health", key=None).status_code == 200
+
+
+def test_a_hang_up_reads_keys_again(own, tmp_path):
+    settings, second = tmp_path / "orchestrator.env", "a-second-key-4711"
+    settings.write_text(f"# ours\nMATRX_API_KEY={KEY}\n")
+    one = own(MATRX_API_KEY=None, MATRX_SETTINGS_FILE=str(settings)).start()
+    assert one.request("GET", "/sandboxes").status_code == 200
+    settings.write_text(f"MATRX_API_KEY='{second}'\nMATRX_PORT=1\n")
+    one.process.send_signal(signal.SIGHUP)
+    wait_for("the second key", lambda: one.request("GET", "/sandboxes", key=second).status_code == 200)
+    assert one.request("GET", "/sandboxes").status_code == 403
+    settings.write_text("MATRX_API_KEY=\n")
+    one.process.send_signal(signal.SIGHUP)
+    wait_for("a word about it", lambda: "settings are as before" in one.log())
+    assert one.request("GET", "/sandboxes", key=second).status_code == 200
+    assert '"change_with_the_next_start":"MATRX_PORT"' in one.log() and second not in one.log()
 
 
 def test_openapi_has_the_fixed_routes(shared):
@@ -82,10 +106,17 @@ def test_help_and_example(shared):
     assert run(shared, "--nonsense").returncode == 2
 
 
+@pytest.mark.parametrize("keys", ["", " , ", "too-short"])
+def test_a_list_without_a_good_key_stops_the_start(own, keys):
+    done = run(own(), MATRX_API_KEY=keys)
+    assert done.returncode == 2 and len(done.stderr.strip().splitlines()) == 1
+    assert "MATRX_API_KEY" in done.stderr and "too-short" not in done.stderr
+
+
 @pytest.mark.parametrize("name, value", [
     ("MATRX_PORT", "70000"), ("MATRX_LOG_LEVEL", "LOUD"), ("MATRX_SANDBOX_STORE", "paper"),
     ("MATRX_CONTAINER_MEMORY_LIMIT", "much"), ("MATRX_DATA_DIR", "relative"),
-    ("DOCKER_HOST", "ftp://x"), ("MATRX_HOST", "nowhere"),
+    ("DOCKER_HOST", "ftp://x"), ("MATRX_HOST", "nowhere"), ("MATRX_SETTINGS_FILE", "/no/such/file"),
 ])
 def test_wrong_settings_stop_the_start(own, name, value):
     done = run(own(), **{name: value})

@@ -2,12 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstdlib>
 
 #include "adapters/docker/limits.hpp"
 #include "adapters/docker/name_server.hpp"
 #include "base/ipv4.hpp"
+#include "base/limits.hpp"
 #include "base/text.hpp"
 
 namespace matrx {
@@ -80,9 +82,19 @@ bool read_format(const std::string& value, Config& config) {
   return value == "text" || value == "json";
 }
 
+// They are sent in a header, so nothing but what a header takes everywhere; none is found by
+// trying.
+bool is_key(std::string_view text) {
+  const auto is_odd = [](char c) { return c <= ' ' || c > '~'; };
+  return text.size() >= kKeyCharsMin && text.size() <= kKeyCharsMax &&
+         std::ranges::none_of(text, is_odd);
+}
+
 bool read_keys(const std::string& value, Config& config) {
   for (std::string_view key : split(value, ',')) {
-    if (!trim(key).empty()) config.api_keys.emplace_back(trim(key));
+    if (trim(key).empty()) continue;
+    if (!is_key(trim(key))) return false;
+    config.api_keys.emplace_back(trim(key));
   }
   return true;
 }
@@ -97,6 +109,15 @@ bool is_origin(std::string_view text) {
     return !text.empty() && text.find_first_not_of(kTaken) == std::string_view::npos;
   }
   return false;
+}
+
+bool read_public_origins(const std::string& value, Config& config) {
+  for (std::string_view origin : split(value, ',')) {
+    if (trim(origin).empty()) continue;
+    if (!is_origin(trim(origin)) || origin.find('*') != std::string_view::npos) return false;
+    config.public_origins.emplace_back(trim(origin));
+  }
+  return true;
 }
 
 bool read_origins(const std::string& value, Config& config) {
@@ -171,7 +192,8 @@ bool read_folder(const std::string& value, Config& config) {
 
 const std::vector<Variable>& variables() {
   static const std::vector<Variable> table = {
-      {"MATRX_HOST", "0.0.0.0", "an IP address", "where to listen", text(&Config::host)},
+      {"MATRX_HOST", "0.0.0.0", "an IP address",
+       "where to listen; the default without MATRX_API_KEY is 127.0.0.1", text(&Config::host)},
       {"MATRX_PORT", "8000", "0 to 65535", "0 = any free port", integer(&Config::port, 0, 65535)},
       {"MATRX_SSH_PORT", "", "0 to 65535, or nothing",
        "where people come into sandboxes over SSH with keys from POST /sandboxes/{id}/access; "
@@ -182,10 +204,15 @@ const std::vector<Variable>& variables() {
        read_ssh_address},
       {"MATRX_LOG_LEVEL", "INFO", "DEBUG, INFO, WARNING, ERROR or CRITICAL", "", read_level},
       {"MATRX_LOG_FORMAT", "json", "json or text", "", read_format},
-      {"MATRX_API_KEY", "", "keys, separated by commas",
-       "what clients must send; empty = open to everybody", read_keys, true},
+      {"MATRX_API_KEY", "", "keys of 12 to 1024 visible characters, separated by commas",
+       "what clients must send; not set = open to everybody who reaches the port", read_keys, true},
       {"MATRX_API_KEY_HEADER", "X-API-Key", "a header name", "a bearer token is read as well",
        text(&Config::api_key_header)},
+      {"MATRX_PUBLIC_ORIGINS", "",
+       "origins like https://sandboxes.example.com, separated by commas",
+       "where browsers find this; with https the dashboard's cookie is for TLS only, and without "
+       "MATRX_API_KEY no other host names are answered but localhost and addresses",
+       read_public_origins},
       {"MATRX_WIDGET_ORIGINS", "", "origins like https://app.example.com, separated by commas",
        "whose pages may show /dashboard/widget in a frame", read_origins},
       {"MATRX_SANDBOX_IMAGE", "matrx-sandbox:latest", "an image of the container engine",
@@ -270,6 +297,10 @@ const std::vector<Variable>& variables() {
        read_folder},
       {"MATRX_AGENT_PATH", "", "a path", "the guest agent; default: beside this program",
        text(&Config::agent_path, true)},
+      {"MATRX_SETTINGS_FILE", "", "a path",
+       "more settings, as lines NAME=value, which go before the environment; MATRX_API_KEY and "
+       "MATRX_LOG_LEVEL are read again at SIGHUP",
+       text(&Config::settings_file, true)},
   };
   return table;
 }
@@ -293,6 +324,13 @@ Result<Config> read_config(const Environment& environment) {
                 fmt::format("{} is '{}'; it takes {}", variable.name,
                             variable.secret ? "(not shown)" : value, variable.takes));
   }
+  // A template whose secret was missing must not open the API.
+  if (config.api_keys.empty() && environment("MATRX_API_KEY")) {
+    return fail(Code::invalid,
+                "MATRX_API_KEY is set and names no key: give it one, or take the variable away, "
+                "which opens the API to everybody who reaches the port");
+  }
+  if (config.api_keys.empty() && !environment("MATRX_HOST")) config.host = "127.0.0.1";
   if (config.session_seconds > config.ttl_seconds_max) {
     return fail(Code::invalid, fmt::format("MATRX_MAX_SESSION_DURATION_SECONDS is {}; it takes at "
                                            "most MATRX_MAX_TTL_SECONDS, which is {}",
@@ -309,6 +347,14 @@ Result<Config> read_config(const Environment& environment) {
   config.docker_tls_verify = !environment("DOCKER_TLS_VERIFY").value_or("").empty();
   config.docker_cert_path = environment("DOCKER_CERT_PATH").value_or("");
   return config;
+}
+
+std::vector<std::string> changed(const Environment& before, const Environment& now) {
+  std::vector<std::string> names;
+  for (const Variable& v : variables()) {
+    if (before(v.name) != now(v.name)) names.emplace_back(v.name);
+  }
+  return names;
 }
 
 std::string config_help() {

@@ -22,6 +22,7 @@ struct Config {
   log::Format log_format = log::Format::json;
   std::vector<std::string> api_keys;
   std::string api_key_header;
+  std::vector<std::string> public_origins;
   std::vector<std::string> widget_origins;
   std::string sandbox_image;
   std::string docker_network;
@@ -54,6 +55,7 @@ struct Config {
   std::string host_name;    // empty: the machine's
   std::string data_dir;
   std::string agent_path;
+  std::string settings_file;  // empty: the environment has it all
   // Docker's own variables, without our prefix.
   std::string docker_host;
   bool docker_tls_verify = false;
@@ -66,6 +68,9 @@ Environment process_environment();
 
 // invalid: one line that names the variable, what it got and what it takes.
 Result<Config> read_config(const Environment& environment);
+
+// The names of settings of which the two say different things.
+std::vector<std::string> changed(const Environment& before, const Environment& now);
 
 std::string config_help();     // the table, for --help
 std::string config_example();  // the table, as .env.example

@@ -20,7 +20,7 @@ Result<Config> read(std::map<std::string, std::string> set) {
 
 TEST(Config, DefaultsAreThoseOfTheContract) {
   const Config config = read({}).value();
-  EXPECT_EQ(config.host, "0.0.0.0");
+  EXPECT_EQ(config.host, "127.0.0.1") << "open to everybody, so not to everybody's network";
   EXPECT_EQ(config.port, 8000);
   EXPECT_EQ(config.store, "memory");
   EXPECT_EQ(config.api_key_header, "X-API-Key");
@@ -39,8 +39,47 @@ TEST(Config, SshIsOffUnlessItHasAPort) {
 }
 
 TEST(Config, SeveralKeys) {
-  EXPECT_EQ(read({{"MATRX_API_KEY", "a, b,,c "}})->api_keys,
-            (std::vector<std::string>{"a", "b", "c"}));
+  EXPECT_EQ(read({{"MATRX_API_KEY", "first-of-keys, second-of-keys,,third-of-keys "}})->api_keys,
+            (std::vector<std::string>{"first-of-keys", "second-of-keys", "third-of-keys"}));
+}
+
+// A template whose secret is missing must not open the API.
+TEST(Config, AListThatNamesNoKeyIsNoWordForNone) {
+  for (const char* list : {"", " ", ",", " , ,", "\t"}) {
+    const auto config = read({{"MATRX_API_KEY", list}});
+    ASSERT_FALSE(config) << "'" << list << "'";
+    EXPECT_NE(config.error().message.find("MATRX_API_KEY"), std::string::npos);
+    EXPECT_EQ(config.error().message.find('\n'), std::string::npos);
+  }
+}
+
+TEST(Config, KeysAreLongAndCanBeSent) {
+  for (const std::string& bad :
+       {std::string("eleven-char"), std::string("long-enough-1, short"),
+        std::string("with a blank in it"), std::string("with-\x01-control"),
+        std::string("schlüssel-lang"), std::string(1025, 'k')}) {
+    const auto config = read({{"MATRX_API_KEY", bad}});
+    ASSERT_FALSE(config) << bad;
+    EXPECT_EQ(config.error().message.find(bad), std::string::npos) << "it is a secret";
+  }
+  EXPECT_TRUE(read({{"MATRX_API_KEY", "twelve-chars"}}));
+  EXPECT_TRUE(read({{"MATRX_API_KEY", std::string(1024, 'k')}}));
+}
+
+TEST(Config, WithoutAKeyItListensHereUnlessItIsTold) {
+  const std::pair<const char*, const char*> key{"MATRX_API_KEY", "a-key-that-is-long"};
+  EXPECT_EQ(read({key})->host, "0.0.0.0");
+  EXPECT_EQ(read({})->host, "127.0.0.1");
+  EXPECT_EQ(read({{"MATRX_HOST", "0.0.0.0"}})->host, "0.0.0.0");
+  EXPECT_EQ(read({key, {"MATRX_HOST", "10.0.0.1"}})->host, "10.0.0.1");
+}
+
+TEST(Config, PublicOriginsAreOrigins) {
+  EXPECT_EQ(read({{"MATRX_PUBLIC_ORIGINS", "https://a.example, http://b:8000"}})->public_origins,
+            (std::vector<std::string>{"https://a.example", "http://b:8000"}));
+  for (const char* bad : {"a.example", "https://", "https://a.example/", "https://*.example"}) {
+    EXPECT_FALSE(read({{"MATRX_PUBLIC_ORIGINS", bad}})) << bad;
+  }
 }
 
 TEST(Config, AWrongValueNamesItsVariable) {

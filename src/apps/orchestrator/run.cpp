@@ -28,6 +28,8 @@
 #include "apps/orchestrator/config.hpp"
 #include "apps/orchestrator/dashboard_files.hpp"
 #include "apps/orchestrator/data_dir.hpp"
+#include "apps/orchestrator/reload.hpp"
+#include "apps/orchestrator/settings_file.hpp"
 #include "base/boot.hpp"
 #include "base/limits.hpp"
 #include "http/server.hpp"
@@ -67,6 +69,7 @@ api::ApiSettings api_settings(const Config& config, AccessDoor* access) {
   return {.version = MATRX_VERSION,
           .key_header = config.api_key_header,
           .keys = config.api_keys,
+          .public_origins = config.public_origins,
           .limits = {.command_chars_max = config.command_chars_max,
                      .timeout_seconds_max = config.command_timeout_seconds,
                      .ttl_seconds_max = config.ttl_seconds_max},
@@ -182,12 +185,23 @@ Task<void> end_on_signal(http::Server& server, ssh::Gateway* gateway) {
   _exit(1);
 }
 
+// A terminal that closes, or somebody who has changed the settings.
+Task<void> reload_on_hang_up(Reload& reload) {
+  asio::signal_set signals(co_await asio::this_coro::executor, SIGHUP);
+  for (;;) {
+    co_await signals.async_wait(asio::use_awaitable);
+    reload.run();
+  }
+}
+
 Task<Result<void>> serve(const Config& config, Core& core, http::Server& server,
-                         ssh::Gateway* gateway, docker::NameServer& names, Clock& clock) {
+                         ssh::Gateway* gateway, docker::NameServer& names, Reload& reload,
+                         Clock& clock) {
   const auto executor = co_await asio::this_coro::executor;
   TaskGroup helpers(executor);
   helpers.spawn("log flush", flush_log(clock));
   helpers.spawn("signals", end_on_signal(server, gateway));
+  helpers.spawn("hang-ups", reload_on_hang_up(reload));
   helpers.spawn("name server", names.run());
   auto result = co_await core.open();
   if (result) result = server.listen_tcp(config.host, static_cast<std::uint16_t>(config.port));
@@ -222,7 +236,8 @@ Task<Result<void>> serve(const Config& config, Core& core, http::Server& server,
 
 Result<void> run(const Config& config, const PortsFilter& filter) {
   if (config.api_keys.empty()) {
-    log::warning("MATRX_API_KEY is empty: everybody who reaches this port can use it");
+    log::warning("MATRX_API_KEY is not set: everybody who reaches this address can use it",
+                 {{"host", config.host}, {"port", config.port}});
   }
   SystemClock clock;
   SystemRandom random;
@@ -248,8 +263,10 @@ Result<void> run(const Config& config, const PortsFilter& filter) {
   api::Api api(api_settings(config, gateway.get()), core, random);
   http::Server server(io.get_executor(),
                       [&api](http::Request& request) { return api.handle(request); });
+  Reload reload(process_environment(), config.api_keys,
+                [&api](std::vector<std::string> keys) { api.use_keys(std::move(keys)); });
   Result<void> result;
-  asio::co_spawn(io, serve(config, core, server, gateway.get(), names, clock),
+  asio::co_spawn(io, serve(config, core, server, gateway.get(), names, reload, clock),
                  [&](std::exception_ptr error, Result<void> served) {
                    if (error) std::rethrow_exception(error);
                    result = std::move(served);
@@ -287,6 +304,7 @@ void raise_descriptor_limit() {
 
 int run_orchestrator(const std::vector<std::string>& arguments, const PortsFilter& filter) {
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGHUP, SIG_IGN);  // until there is something to read again
   raise_descriptor_limit();
   bool is_taken_down = false;
   for (const auto& argument : arguments) {
@@ -317,7 +335,9 @@ int run_orchestrator(const std::vector<std::string>& arguments, const PortsFilte
     fmt::print(stderr, "matrx-orchestrator: unknown argument '{}'; see --help\n", argument);
     return kExitWrongSetup;
   }
-  const auto config = read_config(process_environment());
+  const auto environment = with_settings_file(process_environment());
+  const auto config =
+      environment ? read_config(*environment) : std::unexpected(environment.error());
   if (!config) {
     fmt::print(stderr, "matrx-orchestrator: {}\n", config.error().message);
     return kExitWrongSetup;
