@@ -109,7 +109,8 @@ write_settings() {
   local key
   key=$(od -An -N32 -tx1 /dev/urandom | tr -d ' \n')
   put 0600 "$SETTINGS" <<END
-# Settings of the orchestrator; 'matrx-orchestrator --help' lists all. Restart the service after a change.
+# Settings of the orchestrator; 'matrx-orchestrator --help' lists all.
+# After a change: systemctl restart matrx-orchestrator. For keys and the log level "reload" is enough.
 # Loopback: a proxy with TLS stands in front of it.
 MATRX_HOST=127.0.0.1
 MATRX_PORT=8000

@@ -24,6 +24,8 @@ PRODUCTION = ("MATRX_API_KEY", "MATRX_DATABASE_URL", "MATRX_S3_BUCKET", "MATRX_S
 SECRET_NAME = re.compile(r"KEY|SECRET|PASSWORD|TOKEN|DATABASE_URL")
 # What LocalStack documents for everybody, and nothing at all.
 HARMLESS = {"test", ""}
+# "NAME:" in an environment: handed on as it is where it is set.
+HANDED_ON = re.compile(r"^ +([A-Z][A-Z0-9_]*):$", re.MULTILINE)
 VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)(?::-([^}]*))?\}")
 
 
@@ -91,12 +93,14 @@ def check(compose):
     for name, service in services.items():
         yield from check_service(name, service)
         for key, value in service.get("environment", {}).items():
-            literal = VARIABLE.sub(lambda found: found[2] or "", str(value))
+            literal = VARIABLE.sub(lambda found: found[2] or "", "" if value is None else str(value))
             if SECRET_NAME.search(key) and literal not in HARMLESS:
                 yield f"{name}: {key} is a literal"
     for name in ORCHESTRATORS:
         yield from check_orchestrator(name, services[name])
     local, production = services["orchestrator"], services["production"]
+    if local["environment"].get("MATRX_API_KEY", "") is not None:
+        yield "orchestrator: MATRX_API_KEY is set where nobody has set it, which stops the start"
     if "profiles" in local or "profiles" in services["s3"]:
         yield "orchestrator and s3 do not start by default"
     if (production.get("profiles") != ["production"]
@@ -122,7 +126,7 @@ def variables(text):
 
 
 def check_examples(text, example, production_example):
-    used = dict(VARIABLE.findall(text))
+    used = {**dict.fromkeys(HANDED_ON.findall(text), ""), **dict(VARIABLE.findall(text))}
     told = variables(example)
     for name in sorted(set(used) ^ set(told)):
         yield f".env.example and docker-compose.yml do not agree on {name}"
@@ -137,7 +141,7 @@ def check_examples(text, example, production_example):
 def check_environment(text):
     active = dict(re.findall(r"^([A-Z][A-Z0-9_]*)=(.*)$", text, re.MULTILINE))
     for name in PRODUCTION:
-        if not active.get(name, "").strip():
+        if not active.get(name, "").strip(" ,"):
             yield f"{name} is empty"
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         if active.get(name) == "test":
@@ -185,6 +189,8 @@ def self_test():
            lambda s: s["orchestrator"]["environment"].update(AWS_SECRET_ACCESS_KEY="abc"))
     broken("is a literal",
            lambda s: s["orchestrator"]["environment"].update(MATRX_API_KEY="${MATRX_API_KEY:-x}"))
+    broken("which stops the start",
+           lambda s: s["orchestrator"]["environment"].update(MATRX_API_KEY="${MATRX_API_KEY:-}"))
     broken("start by default", lambda s: s["s3"].update(profiles=["x"]))
     broken("env_file", lambda s: s["production"].pop("env_file"))
     broken("does not wait", lambda s: s["orchestrator"].pop("depends_on"))
@@ -198,6 +204,7 @@ def self_test():
     assert not list(check_examples("${A:-1}", "#A=1\n", required))
     assert len(list(check_examples("${A:-1}", "#A=2\n", required))) == 1
     assert len(list(check_examples("${A:-1} ${B:-}", "#A=1\n", required))) == 1
+    assert not list(check_examples("  x:\n      A:\n", "#A=\n", required))
     assert len(list(check_examples("", "", "MATRX_API_KEY=x\n"))) == 1
     assert len(list(check_environment(required))) == len(PRODUCTION)
     filled = "".join(f"{name}=x\n" for name in PRODUCTION)
