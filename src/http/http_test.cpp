@@ -330,6 +330,43 @@ TEST_F(HttpTest, OnlyTheCodingThatWeKnowIsTaken) {
   });
 }
 
+// What comes before an answer, and what comes behind a body, is looked at by nobody: so it does not
+// pass.
+TEST_F(HttpTest, HeadersOfInterimAnswersAndTrailersAreNone) {
+  const auto handle = [](Request& request) -> Task<Response> {
+    if (request.path == "/late") {
+      const auto body = co_await request.body_reader->read_all(100);
+      Response response;
+      response.body = request.headers.has("X-Late") ? "seen" : body.value_or("broken");
+      co_return response;
+    }
+    Response response{.status = 101};
+    response.upgrade_answers = true;
+    response.upgrade = [](Stream& connection) -> Task<void> {
+      (void)co_await connection.write(
+          "HTTP/1.1 103 Early Hints\r\nSet-Cookie: early=1\r\n\r\n"
+          "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: Set-Cookie\r\n\r\n"
+          "1\r\nx\r\n0\r\nSet-Cookie: late=1\r\n\r\n");
+    };
+    co_return response;
+  };
+  ServerTest::with_server(handle, [&](std::string port) -> Task<void> {
+    const auto late = co_await raw(port,
+                                   "POST /late HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+                                   "Transfer-Encoding: chunked\r\nTrailer: X-Late\r\n\r\n"
+                                   "4\r\nbody\r\n0\r\nX-Late: 1\r\n\r\n");
+    EXPECT_TRUE(late.ends_with("body")) << late;
+    Client client = client_to(port);
+    auto answer = (co_await client.open({.target = "/"})).value();
+    EXPECT_EQ((co_await answer->read_some()).value(), "x");
+    EXPECT_EQ((co_await answer->read_some()).value(), "");
+    EXPECT_FALSE(answer->headers().has("Set-Cookie"));
+    const auto whole = co_await client.send({.target = "/"});
+    EXPECT_EQ(whole->body, "x");
+    EXPECT_FALSE(whole->headers.has("Set-Cookie"));
+  });
+}
+
 TEST_F(HttpTest, WhatIsBehindTheFirstSegmentIsNotForTheLog) {
   std::string lines;
   log::configure(log::Level::info, log::Format::text,
