@@ -130,7 +130,7 @@ Result<void> Daemon::spawn() {
       {"RCLONE_RC_USER=" + std::string(kUser), "RCLONE_RC_PASS=" + password,
        "RCLONE_CONTIMEOUT=10s", "RCLONE_TIMEOUT=30s", "RCLONE_LOW_LEVEL_RETRIES=2",
        "RCLONE_RETRIES=1", "RCLONE_BUFFER_SIZE=1M", "RCLONE_S3_UPLOAD_CONCURRENCY=2",
-       "RCLONE_S3_CHUNK_SIZE=16M", "RCLONE_LOG_LEVEL=ERROR"});
+       "RCLONE_S3_CHUNK_SIZE=16M", "RCLONE_LOG_LEVEL=ERROR", "RCLONE_USE_JSON_LOG=true"});
   CHECK_OK(process_.start(std::move(arguments), std::move(environment), complaints_file()));
   complaints_read_ = 0;
   ++life_;

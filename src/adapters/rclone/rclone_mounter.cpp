@@ -32,19 +32,20 @@ bool is_queued(const json::object& cache) {
 
 }  // namespace
 
+// rclone writes JSON, so that no name that a sandbox has chosen can look like a line of its own.
 std::optional<FailedUpload> parse_failed_upload(std::string_view line) {
-  constexpr std::string_view kBegin = " ERROR : ";
-  constexpr std::string_view kMark = ": vfs cache: failed to upload try #";
+  constexpr std::string_view kMark = "vfs cache: failed to upload try #";
   constexpr std::string_view kRetry = ", will retry in ";
-  const auto begin = line.find(kBegin);
-  const auto mark = line.rfind(kMark);  // a path may hold the same words
-  if (begin == std::string_view::npos || mark == std::string_view::npos) return std::nullopt;
-  const auto path_at = begin + kBegin.size();
-  if (mark < path_at) return std::nullopt;
-  FailedUpload failed{.path = std::string(line.substr(path_at, mark - path_at)), .why = {}};
-  const auto retry = line.find(kRetry, mark);
-  const auto why = retry == std::string_view::npos ? retry : line.find(": ", retry);
-  if (why != std::string_view::npos) failed.why = line.substr(why + 2);
+  const auto parsed = json::parse(line);
+  const json::object* complaint = parsed ? parsed->if_object() : nullptr;
+  if (complaint == nullptr) return std::nullopt;
+  const std::string_view words = json::text_at(*complaint, "msg");
+  const std::string_view path = json::text_at(*complaint, "object");
+  if (!words.starts_with(kMark) || path.empty()) return std::nullopt;
+  FailedUpload failed{.path = std::string(path), .why = {}};
+  const auto retry = words.find(kRetry);
+  const auto why = retry == std::string_view::npos ? retry : words.find(": ", retry);
+  if (why != std::string_view::npos) failed.why = words.substr(why + 2);
   return failed;
 }
 

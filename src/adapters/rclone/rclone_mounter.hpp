@@ -67,7 +67,8 @@ class RcloneMounter : public Mounter {
   asio::thread_pool threads_{kColdMendsAtOnceMax};
 };
 
-// "2026/01/02 03:04:05 ERROR : a/b: vfs cache: failed to upload try #1, will retry in 2s: why".
+// {"level": "error", "object": "a/b", "msg": "vfs cache: failed to upload try #1, will retry in 2s:
+// why", …}.
 struct FailedUpload {
   std::string path;  // below the mount
   std::string why;   // rclone's and the store's words
