@@ -98,6 +98,7 @@ class Api {
   Task<void> stream_content(StoragePlace place, std::string path, std::int64_t bytes,
                             http::BodyWriter& writer);
   Task<http::Response> remove_storage(Context& context);
+  Task<http::Response> give_up_home(Context& context);
   Task<http::Response> metrics(Context& context);
   Task<http::Response> exec(Context& context);
   Task<http::Response> heartbeat(Context& context);

@@ -540,7 +540,7 @@ TEST(Errors, EveryCodeHasItsStatus) {
       {Code::not_found, 404}, {Code::conflict, 409},        {Code::gone, 410},
       {Code::too_large, 413}, {Code::exhausted, 429},       {Code::unavailable, 503},
       {Code::timeout, 504},   {Code::unsupported, 501},     {Code::cancelled, 503},
-      {Code::internal, 500},
+      {Code::internal, 500},  {Code::home_not_saved, 409},
   };
   for (const auto& [code, status] : table) EXPECT_EQ(status_of(code), status) << code_name(code);
 }

@@ -20,6 +20,7 @@ int status_of(Code code) {
     case Code::not_found:
       return 404;
     case Code::conflict:
+    case Code::home_not_saved:
       return 409;
     case Code::gone:
       return 410;
@@ -64,7 +65,11 @@ http::Response error_response(const Error& error, const std::string& request_id)
                                     {"detail", error.message},
                                     {"internal", error.internal}});
   }
-  return error_response(status_of(error.code), error.code, error.message, request_id);
+  // Core does not know how it is asked.
+  const char* way_out = error.code == Code::home_not_saved
+                            ? " DELETE /sandboxes/{sandbox_id}/home gives one up."
+                            : "";
+  return error_response(status_of(error.code), error.code, error.message + way_out, request_id);
 }
 
 http::Response validation_response(const FieldErrors& errors, const std::string& request_id) {

@@ -248,8 +248,9 @@ const Schema<SandboxBody>& sandbox_schema() {
           .field("status_detail", &S::status_detail,
                  says("A sentence on why it failed or was lost."))
           .field("storage_state", &S::storage_state, one_of({"none", "active", "pending", "saved"}),
-                 says("Of the home: none = nothing to save, active = in use, pending = ended and "
-                      "not saved yet (its host goes on trying), saved."))
+                 says("Of the home: none = nothing to save (any more), active = in use, pending = "
+                      "ended and not all of it saved yet (its host keeps it, and goes on trying), "
+                      "saved."))
           .field("storage_detail", &S::storage_detail,
                  says("A sentence on why the home is not saved, or what of it was left out."))
           .field("name", &S::name)

@@ -77,7 +77,12 @@ std::vector<Route> make_routes(const Schemas& schemas, const MachineSchemas& mac
                   "another body 409",
                   "header"}},
        .answers = {{201, "Ready", sandbox_schema().describe()},
-                   {409, "The idempotency key was used for another request", {}},
+                   {409,
+                    "The idempotency key was used for another request; or home_not_saved: three "
+                    "homes of this user could not be saved, and one of them has to be given up; or "
+                    "what the storage has of the user is no home",
+                    {}},
+                   {413, "What the storage has of the user is over the limit", {}},
                    unavailable}},
       {.method = Method::get,
        .pattern = "/sandboxes",
@@ -101,6 +106,15 @@ std::vector<Route> make_routes(const Schemas& schemas, const MachineSchemas& mac
        .query = {{"graceful", "boolean", "Tell its processes first; default true"},
                  {"reason", "string", "Stop reason to record; default user_requested"}},
        .answers = {{204, "Gone, also where it was gone before", {}}, not_found, unavailable}},
+      {.method = Method::del,
+       .pattern = "/sandboxes/{sandbox_id}/home",
+       .handler = &Api::give_up_home,
+       .summary = "Give up the home of a sandbox that has ended and is not saved (storage_state "
+                  "pending): what the storage does not have of it is lost",
+       .answers = {{204, "Nothing of it waits any more, also where nothing did", {}},
+                   {404, "Unknown sandbox", {}},
+                   {409, "It has not ended", {}},
+                   unavailable}},
       {.method = Method::get,
        .pattern = "/sandboxes/{sandbox_id}/events",
        .handler = &Api::sandbox_events,
@@ -182,7 +196,8 @@ std::vector<Route> make_routes(const Schemas& schemas, const MachineSchemas& mac
        .query = {{"tier", "string", "hot or cold; default: both"}},
        .answers = {{200, "How many objects are gone", deleted_schema().describe()},
                    {409,
-                    "A sandbox of this user is using it, or its large files are not sent yet",
+                    "A sandbox of this user is using it, or its large files are not sent yet; or "
+                    "home_not_saved: one has ended, and its home is not saved yet",
                     {}},
                    unavailable}},
 

@@ -166,4 +166,12 @@ Task<http::Response> Api::remove_storage(Context& context) {
   co_return json_response(200, deleted_schema().encode({.deleted = *removed}));
 }
 
+Task<http::Response> Api::give_up_home(Context& context) {
+  const auto id = sandbox_id_of(context);
+  if (!id) co_return error_response(id.error(), context.request_id);
+  const auto done = co_await core_.user_storage().give_up_home(*id, context.actor());
+  if (!done) co_return error_response(done.error(), context.request_id);
+  co_return http::Response{.status = 204};
+}
+
 }  // namespace matrx::api

@@ -14,6 +14,8 @@ std::string_view code_name(Code code) {
       return "not_found";
     case Code::conflict:
       return "conflict";
+    case Code::home_not_saved:
+      return "home_not_saved";
     case Code::gone:
       return "gone";
     case Code::too_large:

@@ -16,6 +16,7 @@ enum class Code {
   forbidden,        // a credential that does not allow this
   not_found,        // no such sandbox, file, process
   conflict,         // not in this state, or somebody else was faster
+  home_not_saved,   // homes of this user wait that cannot be saved: one has to be given up
   gone,             // it existed and has ended
   too_large,        // over a named limit
   exhausted,        // capacity or quota reached; later may succeed

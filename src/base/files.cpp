@@ -13,6 +13,7 @@
 #include <filesystem>
 
 #include "base/descriptor.hpp"
+#include "base/limits.hpp"
 
 namespace matrx {
 namespace {
@@ -20,6 +21,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kCopyBytes = 256 * 1024;
+constexpr std::int64_t kPageBytes = 4096;
 
 bool write_all(int to, std::string_view text) {
   while (!text.empty()) {
@@ -30,6 +32,84 @@ bool write_all(int to, std::string_view text) {
   }
   return true;
 }
+
+// What a program of a sandbox can bring about with a file of its own: that we cannot have it now.
+bool is_held(int error) { return error == EAGAIN || error == EWOULDBLOCK; }
+
+// What errno says after a try to open or to read a file of a sandbox.
+std::unexpected<Error> hostile_file_error(const std::string& doing) {
+  if (!is_held(errno)) return file_error(doing);
+  return fail(Code::conflict, "A program of the sandbox holds this file.", doing);
+}
+
+// One way through a file with holes, from its beginning to the end that it had then.
+class Copy {
+ public:
+  Copy(int from, int to, const std::function<void(std::string_view)>& see)
+      : from_(from), to_(to), see_(see) {}
+
+  Result<void> run() {
+    struct stat info{};
+    if (::fstat(from_, &info) != 0) return file_error("stat");
+    const std::int64_t end = info.st_size;
+    const bool has_holes = holes_of(info) > 0;
+    while (at_ < end) {
+      const std::int64_t data = has_holes ? next(SEEK_DATA, end) : at_;
+      if (data > at_) CHECK_OK(pass_hole(data));
+      if (at_ == end) break;
+      // At least a page: a program that digs holes under us must not keep us at one place.
+      const std::int64_t page = std::min(at_ + kPageBytes, end);
+      const std::int64_t hole = has_holes ? std::max(next(SEEK_HOLE, end), page) : end;
+      CHECK_OK(copy_until(hole));
+      if (at_ < hole) break;  // it has become shorter
+    }
+    // A hole at the end: nothing was written there.
+    if (written_ < at_ && ::ftruncate(to_, at_) != 0) return file_error("write");
+    return {};
+  }
+
+ private:
+  // Where the next data, or the next hole, begins; the end where there is none.
+  std::int64_t next(int what, std::int64_t end) const {
+    const off_t found = ::lseek(from_, at_, what);
+    if (found >= 0) return std::clamp<std::int64_t>(found, at_, end);
+    // Not a file system that knows holes: all of it is data.
+    return errno != ENXIO && what == SEEK_DATA ? at_ : end;
+  }
+
+  Result<void> pass_hole(std::int64_t until) {
+    static constexpr std::array<char, kCopyBytes> kZeros{};
+    while (see_ && at_ < until) {
+      const auto piece = std::min<std::int64_t>(until - at_, kCopyBytes);
+      see_(std::string_view(kZeros.data(), static_cast<std::size_t>(piece)));
+      at_ += piece;
+    }
+    at_ = until;
+    if (::lseek(to_, until, SEEK_SET) < 0) return file_error("write");
+    return {};
+  }
+
+  Result<void> copy_until(std::int64_t end) {
+    static thread_local std::array<char, kCopyBytes> buffer;
+    while (at_ < end) {
+      const auto wanted = std::min<std::int64_t>(end - at_, kCopyBytes);
+      const ssize_t count = ::pread(from_, buffer.data(), static_cast<std::size_t>(wanted), at_);
+      if (count < 0 && errno == EINTR) continue;
+      if (count < 0) return hostile_file_error("read");
+      if (count == 0) return {};
+      const std::string_view piece(buffer.data(), static_cast<std::size_t>(count));
+      if (see_) see_(piece);
+      if (!write_all(to_, piece)) return file_error("write");
+      at_ += count;
+      written_ = at_;
+    }
+    return {};
+  }
+
+  int from_, to_;
+  const std::function<void(std::string_view)>& see_;
+  std::int64_t at_ = 0, written_ = 0;
+};
 
 }  // namespace
 
@@ -49,10 +129,12 @@ int open_beneath(int folder, const std::string& path, int flags, unsigned mode,
   how.flags = static_cast<std::uint64_t>(flags) | O_CLOEXEC | O_NOFOLLOW;
   how.mode = mode;
   how.resolve = resolve | RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
-  for (;;) {
+  for (int tries = 1;;) {
     const long opened = ::syscall(SYS_openat2, folder, path.c_str(), &how, sizeof how);
-    // The kernel asks for another try where somebody was moving folders about.
-    if (opened < 0 && (errno == EINTR || errno == EAGAIN)) continue;
+    if (opened < 0 && errno == EINTR) continue;
+    // The kernel asks for another try where somebody was moving folders about; and, for as long as
+    // its owner likes, where a lease is held on the file.
+    if (opened < 0 && is_held(errno) && tries++ < kOpenTriesMax) continue;
     return static_cast<int>(opened);
   }
 }
@@ -60,31 +142,48 @@ int open_beneath(int folder, const std::string& path, int flags, unsigned mode,
 Result<int> open_regular_file(const std::string& folder, const std::string& path) {
   const Descriptor root(::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!root) return file_error("open " + folder);
-  const int opened = open_beneath(root.get(), path, O_RDONLY | O_NONBLOCK);
+  const int opened = open_beneath(root.get(), path, O_RDONLY | O_NONBLOCK, 0, RESOLVE_NO_XDEV);
   struct stat info{};
   if (opened >= 0 && ::fstat(opened, &info) == 0 && S_ISREG(info.st_mode)) return opened;
   // Gone, or something else by now. Anything else that goes wrong must not look like that.
   const bool is_gone = opened >= 0 || errno == ENOENT || errno == ENOTDIR || errno == ELOOP ||
                        errno == EXDEV || errno == ENXIO;
-  if (!is_gone) return file_error("open " + folder + "/" + path);
+  if (!is_gone) return hostile_file_error("open " + folder + "/" + path);
   if (opened >= 0) ::close(opened);
   return fail(Code::not_found, "There is no such file.", folder + "/" + path);
 }
 
 Result<void> copy_bytes(int from, int to, const std::function<void(std::string_view)>& see) {
+  return Copy(from, to, see).run();
+}
+
+std::int64_t holes_of(const struct stat& info) {
+  constexpr std::int64_t kBlockBytes = 512;  // of st_blocks, whatever the file system has
+  const std::int64_t holes = info.st_size - info.st_blocks * kBlockBytes;
+  return holes >= kHoleBytesMin ? holes : 0;
+}
+
+Result<void> dig_holes(int file) {
   struct stat info{};
-  if (::fstat(from, &info) != 0) return file_error("stat");
+  if (::fstat(file, &info) != 0) return file_error("stat");
   static thread_local std::array<char, kCopyBytes> buffer;
-  for (std::int64_t left = info.st_size; left > 0;) {
-    const auto wanted = std::min<std::int64_t>(left, kCopyBytes);
-    const ssize_t count = ::read(from, buffer.data(), static_cast<std::size_t>(wanted));
+  std::int64_t zeros_at = 0;  // where those that were read last begin
+  for (std::int64_t at = 0; at < info.st_size;) {
+    const ssize_t count = ::pread(file, buffer.data(), buffer.size(), at);
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) return file_error("read");
-    if (count == 0) return {};  // it has become shorter
+    if (count == 0) break;
     const std::string_view piece(buffer.data(), static_cast<std::size_t>(count));
-    if (see) see(piece);
-    if (!write_all(to, piece)) return file_error("write");
-    left -= count;
+    const bool is_zero = piece.find_first_not_of('\0') == std::string_view::npos;
+    at += count;
+    if (is_zero && at < info.st_size) continue;
+    const std::int64_t zeros_end = is_zero ? at : at - count;
+    // A file system that digs no holes keeps the zeros.
+    if (zeros_end > zeros_at && ::fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                                            zeros_at, zeros_end - zeros_at) != 0) {
+      return {};
+    }
+    zeros_at = at;
   }
   return {};
 }
@@ -115,7 +214,7 @@ Result<std::optional<std::string>> read_file(const std::string& path, std::size_
   struct stat info{};
   if (!file || ::fstat(file.get(), &info) != 0) return file_error("read " + path);
   if (info.st_size < 0 || static_cast<std::size_t>(info.st_size) > bytes_max) {
-    return fail(Code::unavailable, "A file of ours is too large.", path);
+    return fail(Code::too_large, "A file of ours is too large.", path);
   }
   std::string text(static_cast<std::size_t>(info.st_size), '\0');
   std::size_t done = 0;

@@ -1,6 +1,8 @@
 #pragma once
 // Small files as a whole. Blocking: for a worker thread, or before the event loop runs.
 
+#include <sys/stat.h>
+
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -14,23 +16,31 @@ namespace matrx {
 // exhausted: the disk is full. unavailable: it does not work.
 Result<void> replace_file(const std::string& path, const std::string& text);
 
-// Nothing: there is no such file. unavailable: it cannot be read, or is longer than bytes_max.
+// Nothing: there is no such file. too_large: it is longer than bytes_max.
 Result<std::optional<std::string>> read_file(const std::string& path, std::size_t bytes_max);
 
 // Opens below a folder, whatever hostile programs make of the path meanwhile: no link is followed,
 // nothing outside is reached. As open(2); -1 and errno. The path is relative. resolve: more of
-// openat2's RESOLVE_ flags.
+// openat2's RESOLVE_ flags. EAGAIN: a program holds a lease on the file, and may go on to.
 int open_beneath(int folder, const std::string& path, int flags, unsigned mode = 0,
                  std::uint64_t resolve = 0);
 
-// A descriptor for reading a regular file below a folder; never waits for a FIFO. not_found: there
-// is none (any more).
+// A descriptor for reading a regular file below a folder; waits for nobody: for no FIFO, and for no
+// lease. not_found: there is none (any more). conflict: a program holds it.
 Result<int> open_regular_file(const std::string& folder, const std::string& path);
 
-// Copies what the file has now; one that grows meanwhile is cut there, one that shrinks ends
-// earlier. Each piece is shown to `see` on its way.
+// Copies what the file has now into an empty one; one that grows meanwhile is cut there, one that
+// shrinks ends earlier. Holes stay holes. Each piece is shown to `see` on its way, holes as zeros.
+// conflict: a program holds the file.
 Result<void> copy_bytes(int from, int to,
                         const std::function<void(std::string_view)>& see = nullptr);
+
+// How much of the file's size lies on no disk, where that is worth a word.
+std::int64_t holes_of(const struct stat& info);
+
+// Frees the disk where long pieces of the file are zeros; it reads as before. The descriptor is for
+// reading and writing.
+Result<void> dig_holes(int file);
 
 // What errno says after a call that failed; `doing` is for the log.
 std::unexpected<Error> file_error(const std::string& doing);

@@ -172,7 +172,18 @@ inline constexpr auto kDatabaseKeepAlive = 5s;  // three times that without an a
 
 // --- Homes -------------------------------------------------------------------------------------
 inline constexpr std::size_t kHomeNodesMax = 1'000'000;
-inline constexpr std::size_t kStoredEntriesMax = 10'000;           // of one folder, in one answer
+inline constexpr std::size_t kHomeNamesBytesMax = 128 * 1024 * 1024;  // paths, targets of links
+// What has more than this is synced by few at a time over all users: each tree of it takes a
+// hundred megabytes and more, and a sync has several.
+inline constexpr std::size_t kOrdinaryHomeNodes = 50'000;
+inline constexpr std::size_t kOrdinaryHomeNamesBytes = 8 * 1024 * 1024;
+inline constexpr std::size_t kOrdinaryManifestBytes = 16 * 1024 * 1024;
+inline constexpr int kOpenTriesMax = 16;  // where the kernel says: again
+// Less than that may be a matter of how a file system counts blocks.
+inline constexpr std::int64_t kHoleBytesMin = 64 * 1024;
+inline constexpr std::size_t kCountedFoldersBytesMax = 16 * 1024 * 1024;  // names that wait
+inline constexpr std::size_t kBrowserThreads = 4;         // that look at stored files for somebody
+inline constexpr std::size_t kStoredEntriesMax = 10'000;  // of one folder, in one answer
 inline constexpr std::size_t kStoredEntriesDefault = 1000;         // where the request says nothing
 inline constexpr std::size_t kStoredPieceBytes = 4 * 1024 * 1024;  // of a file, on its way out
 inline constexpr int kSyncTriesMax = 3;                            // of one sync; then later
@@ -181,17 +192,27 @@ inline constexpr auto kSyncDeadline = 24h;   // of one try; what it waits for ha
 inline constexpr auto kHomeSaveMin = 1s;     // a stop waits for the home at least that long
 inline constexpr auto kHomeLockLease = 30s;  // of a user's home, over all orchestrators
 inline constexpr auto kHomeLockRenewal = 10s;
-inline constexpr auto kHomeLockWait = 60s;       // for another sync of the same user
-inline constexpr auto kUnsavedWait = 30s;        // a create waits for homes that are being saved
+inline constexpr auto kHomeLockWait = 60s;    // for another sync of the same user
+inline constexpr auto kUnsavedWait = 30s;     // a create waits for homes that are being saved
+inline constexpr auto kUnsavedBlocks = 5min;  // a save fails for so long: creates go on without
+inline constexpr auto kUnsavedKept = std::chrono::days(30);  // a home that can never be saved
+inline constexpr std::size_t kUnsavedOfUserMax = 3;  // homes that creates go on without; then none
+inline constexpr auto kGiveUpWait = 30s;             // for a save that is under way
+inline constexpr auto kCheckpointMax = 10min;    // what is not sent by then goes with the next one
 inline constexpr auto kUnsavedInterval = 5s;     // between two looks at homes not saved yet
 inline constexpr auto kClearDiskInterval = 30s;  // between two looks at what lies on the disk
 inline constexpr auto kSaveRetryMin = 5s;        // between two saves of one home; doubles
 inline constexpr auto kSaveRetryMax = 5min;
-inline constexpr int kUnsavedAtOnceMax = 256;                     // looked at in one round
-inline constexpr std::size_t kSyncsAtOnceMax = 8;                 // each way; more wait
+inline constexpr int kUnsavedAtOnceMax = 256;             // looked at in one round
+inline constexpr std::size_t kSyncsAtOnceMax = 8;         // each way; more wait
+inline constexpr std::size_t kLargeSyncsAtOnceMax = 2;    // of these
+inline constexpr std::size_t kSentAtOnceFilesMax = 4000;  // then a checkpoint looks at the clock
 inline constexpr std::size_t kSyncThreads = 2 * kSyncsAtOnceMax;  // none waits for another's disk
 inline constexpr std::size_t kNodesInlineMax = 2000;  // a plan over more is made on another thread
 inline constexpr std::size_t kManifestBytesMax = 256 * 1024 * 1024;  // about a million nodes
+// A home at its limits, and as much again of others' changes beside it.
+inline constexpr std::size_t kManifestNodesMax = 2 * kHomeNodesMax;
+inline constexpr std::size_t kManifestNamesBytesMax = 2 * kHomeNamesBytesMax;
 
 // --- Object store, through rclone ----------------------------------------------------------------
 inline constexpr std::size_t kRcloneConnectionsMax = 48;  // two for each sync, and mounts

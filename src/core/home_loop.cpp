@@ -44,10 +44,22 @@ Task<void> HomeLoop::save_for_ever() {
 Task<Result<void>> HomeLoop::schedule_unsaved() {
   CO_TRY(rows, co_await store_.list_unsaved(settings_.installation, "", kUnsavedAtOnceMax));
   unsaved_ = static_cast<std::int64_t>(rows.size());
+  CO_TRY(now, co_await store_.now());
   for (const Sandbox& row : rows) {
-    if (is_final(row.status)) driver_.schedule(row.id, kHomes);
+    if (!is_final(row.status)) continue;
+    const bool is_kept_long = row.stopped_at && now - *row.stopped_at > kUnsavedKept;
+    if (is_kept_long && homes_.can_never_be_saved(row.id)) {
+      tasks_.spawn("give up a home", give_up(row.id));
+    } else {
+      driver_.schedule(row.id, kHomes);
+    }
   }
   co_return Result<void>();
+}
+
+Task<void> HomeLoop::give_up(SandboxId id) {
+  const auto done = co_await homes_.give_up(std::move(id), kHomes);
+  if (!done) warn("a home that can never be saved stays; trying again", done.error());
 }
 
 Task<Result<void>> HomeLoop::clear_disk() {
@@ -124,10 +136,10 @@ Task<void> HomeLoop::checkpoint_one(SandboxId id) {
   // The row tells why it fails and that it works again, not of each minute.
   const auto after = co_await store_.get(id);
   if (!after || !is_usable(after->status)) co_return;  // its last save tells
-  const std::string words = done ? std::string() : done.error().message;
+  const std::string words = done ? *done : done.error().message;
   const std::string& said = after->storage_detail;
   // What is said of large files is not ours to take back.
-  if (words == said || (done && said.starts_with(kColdWordsBegin))) co_return;
+  if (words == said || (words.empty() && said.starts_with(kColdWordsBegin))) co_return;
   co_await registry_.note_storage(id, kHomes, StorageState::active, words);
 }
 

@@ -41,6 +41,7 @@ class HomeLoop {
   Task<void> drop_stale_for_ever();
   Task<void> checkpoint_for_ever();
   Task<void> checkpoint_one(SandboxId id);
+  Task<void> give_up(SandboxId id);
   Task<Result<void>> schedule_unsaved();
   Task<Result<void>> schedule_checkpoints();
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <optional>
-#include <set>
 
 #include "async/offload.hpp"
 #include "base/limits.hpp"
@@ -14,8 +13,6 @@
 
 namespace matrx {
 namespace {
-
-constexpr auto kWaitPoll = milliseconds(200);
 
 StoragePlace hot(const std::string& user_id) { return {.user_id = user_id, .tier = Tier::hot}; }
 
@@ -44,124 +41,127 @@ SyncReport note_sent(UploadPlan& plan, const Storage::Tags& stored) {
   return report;
 }
 
-std::string words_on(const SyncReport& report) {
-  std::string words;
-  if (report.left_out > 0) {
-    words = std::to_string(report.left_out) +
-            " entries of the home could not be kept: sockets, devices, pipes or names that are too "
-            "long.";
-  }
-  if (report.kept_stored + report.kept_beside > 0) {
-    words += (words.empty() ? "" : " ") + std::string("The host was started anew: ") +
-             std::to_string(report.kept_stored) +
-             " entries are missing, older or torn on its disk, and stay as they were stored; " +
-             std::to_string(report.kept_beside) + " versions are kept beside others.";
-  }
-  return words;
+std::string words_on_held(std::size_t held) {
+  if (held == 0) return {};
+  return std::to_string(held) +
+         " files of the home are held by programs, or grow while they are read; they are saved "
+         "later.";
 }
 
 }  // namespace
 
-Task<Result<void>> HomeSync::bring_down(Sandbox row) {
-  CO_CHECK(co_await wait_for_unsaved(row));
-  CO_CHECK(co_await alone(row, SyncDirection::down, [this, row] { return down(row); }));
-  co_return Result<void>();
-}
-
-// Homes of this user that other sandboxes have left and that are on their way to the storage. Only
-// those of the first look: of a user whose sandboxes come and go there is always one more.
-Task<Result<void>> HomeSync::wait_for_unsaved(Sandbox row) {
-  const Patience patience(clock_, kUnsavedWait);
-  std::optional<std::set<SandboxId>> awaited;
-  for (;;) {
-    CO_TRY(unsaved, co_await store_.list_unsaved("", row.user_id, kUnsavedAtOnceMax));
-    if (!awaited) {
-      awaited.emplace();
-      for (const Sandbox& other : unsaved) awaited->insert(other.id);
-      for (const auto& [id, stray] : strays_) awaited->insert(id);
-    }
-    const Sandbox* waited_for = nullptr;
-    for (const Sandbox& other : unsaved) {
-      if (other.id == row.id || !awaited->contains(other.id)) continue;
-      CO_TRY(host, co_await store_.host(other.installation));
-      CO_TRY(now, co_await store_.now());
-      const bool here = other.installation == settings_.installation;
-      if (here || (host && host->last_seen_at + kHostSilentAfter > now)) waited_for = &other;
-    }
-    const auto stray = std::ranges::find_if(strays_, [&](const auto& entry) {
-      return entry.second.user_id == row.user_id && awaited->contains(entry.first);
-    });
-    const bool is_stray = waited_for == nullptr && stray != strays_.end();
-    if (waited_for == nullptr && !is_stray) co_return Result<void>();
-    if (patience.is_over()) {
-      const std::string& id = is_stray ? stray->first.text() : waited_for->id.text();
-      const std::string& why = is_stray ? stray->second.why : waited_for->storage_detail;
-      co_return fail(Code::unavailable, "The home of this user is still being saved by sandbox " +
-                                            id + "; try again later." +
-                                            (why.empty() ? "" : " " + why));
-    }
-    // A save that failed again and again is tried after minutes only; not where somebody waits.
-    for (const Sandbox& other : unsaved) {
-      const auto failed = failed_.find(other.id);
-      if (failed == failed_.end() || failed->second.pause <= kSaveRetryMin) continue;
-      failed->second.until -= failed->second.pause - milliseconds(kSaveRetryMin);
-      failed->second.pause = kSaveRetryMin;
-    }
-    co_await clock_.sleep(kWaitPoll);
-  }
-}
-
 Task<Result<SyncReport>> HomeSync::down(Sandbox row) {
-  CO_TRY(remote, co_await read_remote(row.user_id));
-  SyncReport report{.bytes = bytes_of(remote)};
+  std::optional<Slots::Slot> large;
+  auto read = co_await read_remote(row.user_id, large_down_, large);
+  // Trying again would not help, and everybody may do something about it.
+  if (!read && read.error().code == Code::invalid) {
+    co_return fail(Code::conflict, "What the storage has of this user's home cannot be read: " +
+                                       read.error().message +
+                                       " It has to be deleted, or mended, first.");
+  }
+  if (!read) co_return std::unexpected(read.error());
+  HomeTree& remote = *read;
+  auto in_the_way = make_folders_of_files_in_the_way(remote);
+  SyncReport report{.bytes = bytes_of(remote, storage_.keeps_holes()),
+                    .left_out = in_the_way.size()};
   if (report.bytes > settings_.home_bytes_max) {
     co_return fail(Code::too_large, "The home of this user has " + std::to_string(report.bytes) +
                                         " bytes; the limit is " +
-                                        std::to_string(settings_.home_bytes_max) + ".");
+                                        std::to_string(settings_.home_bytes_max) +
+                                        ". Some of it has to be deleted first.");
   }
   CO_CHECK(co_await homes_.make(row.id, row.user_id));
   auto paths = files_of(remote);
   report.objects = static_cast<std::int64_t>(paths.size());
   if (!paths.empty()) {
-    CO_CHECK(co_await storage_.fetch(hot(row.user_id), std::move(paths), homes_.folder(row.id)));
+    CO_CHECK(co_await storage_.fetch(hot(row.user_id), std::move(paths), homes_.folder(row.id),
+                                     std::move(in_the_way)));
   }
   CO_CHECK(co_await homes_.finish(row.id, std::move(remote)));
   co_return report;
 }
 
 // The listing first: where the store does not work, it says best why.
-Task<Result<HomeTree>> HomeSync::read_remote(std::string user_id) {
+Task<Result<HomeTree>> HomeSync::read_remote(std::string user_id, Slots& slots,
+                                             std::optional<Slots::Slot>& large) {
   CO_TRY(listing, co_await storage_.list(hot(user_id)));
-  CO_TRY(manifest, co_await storage_.read_manifest(user_id));
+  if (!large && listing.size() > kOrdinaryHomeNodes) large.emplace(co_await slots.take());
+  auto manifest =
+      co_await storage_.read_manifest(user_id, large ? kManifestBytesMax : kOrdinaryManifestBytes);
+  if (!large && !manifest && manifest.error().code == Code::too_large) {
+    large.emplace(co_await slots.take());
+    manifest = co_await storage_.read_manifest(user_id, kManifestBytesMax);
+  }
+  if (!manifest) co_return std::unexpected(manifest.error());
   const std::size_t nodes = listing.size();
-  auto merge = [manifest = manifest ? *std::move(manifest) : HomeTree(),
+  auto merge = [manifest = std::move(*manifest).value_or(HomeTree()),
                 listing = std::move(listing)] { return merge_listing(manifest, listing); };
   co_return co_await compute(nodes, std::move(merge));
 }
 
-Task<Result<void>> HomeSync::checkpoint(Sandbox row) {
-  CO_CHECK(
-      co_await alone(row, SyncDirection::checkpoint, [this, row] { return up_while_usable(row); }));
-  co_return Result<void>();
+Task<Result<std::string>> HomeSync::checkpoint(Sandbox row) {
+  Sync sync = [this, row] { return up_while_usable(row); };
+  CO_TRY(report, co_await alone(row, SyncDirection::checkpoint, std::move(sync)));
+  co_return words_on_held(report.held);
 }
 
 // It may have ended while others had their turn.
 Task<Result<SyncReport>> HomeSync::up_while_usable(Sandbox row) {
   CO_TRY(now, co_await store_.get(row.id));
   if (!is_usable(now.status)) co_return SyncReport{.was_needed = false};
-  co_return co_await up(std::move(row), false);
+  co_return co_await up(std::move(row), Extent::checkpoint);
 }
 
-Task<Result<SyncReport>> HomeSync::up(Sandbox row, bool at_rest) {
-  CO_TRY(base, co_await homes_.base(row.id));
-  CO_TRY(scan, co_await homes_.scan(row.id));
+// Homes of ordinary size are looked at side by side; a large one shows before it has cost much, and
+// waits until it may cost more.
+Task<Result<HomeScan>> HomeSync::read_home(SandboxId id, Extent extent,
+                                           std::optional<Slots::Slot>& large) {
+  if (!large) {
+    auto scan = co_await homes_.scan(id, ScanReach::ordinary);
+    if (!scan || !scan->is_cut) co_return scan;
+  }
+  if (!large) large.emplace(co_await large_up_.take());
+  co_return co_await homes_.scan(
+      id, extent == Extent::what_fits ? ScanReach::fitting : ScanReach::whole);
+}
+
+Result<void> HomeSync::check_size(const HomeScan& scan, Extent extent) const {
+  const std::int64_t zeros = storage_.keeps_holes() ? 0 : scan.hole_bytes;
+  const bool fits = scan.bytes + zeros <= settings_.home_bytes_max;
+  if (fits || extent == Extent::what_fits) return {};
+  std::string words =
+      "The home has more than " + std::to_string(settings_.home_bytes_max) + " bytes";
+  if (zeros > 0) {
+    words += ", with " + std::to_string(zeros) +
+             " bytes of holes in sparse files, which this storage keeps as zeros";
+  }
+  return fail(Code::too_large, words + ".");
+}
+
+Task<Result<SyncReport>> HomeSync::up(Sandbox row, Extent extent) {
+  const bool at_rest = extent != Extent::checkpoint;
+  std::optional<Slots::Slot> large;
+  CO_TRY(noted, co_await homes_.noted_bytes(row.id));
+  if (noted > static_cast<std::int64_t>(kOrdinaryManifestBytes)) {
+    large.emplace(co_await large_up_.take());
+  }
+  auto base_read = co_await homes_.base(row.id);
+  // Not as what the storage may be without for a while.
+  if (!base_read && base_read.error().code == Code::not_found) {
+    co_return fail(Code::invalid, "The home is gone from the disk of its host.");
+  }
+  if (!base_read) co_return std::unexpected(base_read.error());
+  HomeTree& base = *base_read;
+  CO_TRY(scan, co_await read_home(row.id, extent, large));
+  CO_CHECK(check_size(scan, extent));
   CO_TRY(journal, co_await homes_.journal(row.id));
-  if (scan.was_moving && !at_rest && !keep_missing(base, scan.tree)) {
+  const bool is_partial = (scan.was_moving && !at_rest) || scan.is_cut;
+  if (is_partial && !keep_missing(base, scan.tree)) {
     co_return fail(Code::unavailable, "The home was being rearranged while it was read.");
   }
-  SyncReport report{.left_out = scan.left_out};
+  SyncReport report{.left_out = scan.left_out, .excluded = scan.excluded};
   auto look = [&] {
-    report.left_out += fit(row.user_id, base, scan.tree);
+    report.left_out += fit(row.user_id, base, scan.tree, extent);
     return is_same_home(base, scan.tree);
   };
   const bool is_same = co_await compute(scan.tree.size() + base.size(), look);
@@ -171,7 +171,7 @@ Task<Result<SyncReport>> HomeSync::up(Sandbox row, bool at_rest) {
     co_return report;
   }
   if (!journal.empty()) co_await drop_unfinished(row, journal);
-  CO_TRY(remote, co_await read_remote(row.user_id));
+  CO_TRY(remote, co_await read_remote(row.user_id, large_up_, large));
   const std::string id = row.id.text();
   const bool is_in_doubt = at_rest && scan.is_after_restart;
   if (is_in_doubt) {
@@ -219,11 +219,22 @@ Task<void> HomeSync::drop_unfinished(const Sandbox& row, const HomeTree& journal
                 {"internal", dropped.error().internal}});
 }
 
-std::size_t HomeSync::fit(const std::string& user_id, const HomeTree& base, HomeTree& local) const {
+std::size_t HomeSync::fit(const std::string& user_id, const HomeTree& base, HomeTree& local,
+                          Extent extent) const {
   // What the storage cannot hold is told, not lost without a word.
-  const std::size_t unholdable = std::erase_if(local, [&](const auto& entry) {
+  std::size_t unholdable = std::erase_if(local, [&](const auto& entry) {
     return entry.second.kind == NodeKind::file && !storage_.can_hold(hot(user_id), entry.first);
   });
+  if (extent == Extent::what_fits) {
+    const auto taken =
+        take_out_what_does_not_fit(local, settings_.home_bytes_max, storage_.keeps_holes());
+    unholdable += taken.size();
+    // What the storage has of them from before stays there.
+    for (const auto& path : taken) {
+      const auto before = base.find(path);
+      if (before != base.end()) local.insert(*before);
+    }
+  }
   // What a scan passes over is not gone.
   for (const auto& [path, node] : base) {
     if (!local.contains(path) && homes_.is_excluded(path, node.kind)) local.emplace(path, node);
@@ -269,15 +280,16 @@ Task<Result<void>> HomeSync::send(const Sandbox& row, UploadPlan& plan, HomeTree
     CO_CHECK(co_await storage_.remove(place, std::move(removals.first)));
   }
   if (!plan.put.empty()) {
-    CO_TRY(stored, co_await storage_.store(place, homes_.folder(row.id), plan.put));
-    if (at_rest && stored.size() < plan.put.size()) {
+    CO_TRY(stored, co_await store_all(row, plan, at_rest));
+    if (at_rest && stored.tags.size() < plan.put.size()) {
       const auto lost = std::ranges::find_if(
-          plan.put, [&](const std::string& path) { return !stored.contains(path); });
+          plan.put, [&](const std::string& path) { return !stored.tags.contains(path); });
       co_return fail(Code::unavailable, "A file of the home cannot be read.", *lost);
     }
-    // One that vanished meanwhile is for the next sync.
-    auto note = [&] { return note_sent(plan, stored); };
+    // One that vanished meanwhile, or is held, is for the next sync.
+    auto note = [&] { return note_sent(plan, stored.tags); };
     const SyncReport sent = co_await compute(plan.put.size(), note);
+    report.held = stored.held;
     report.objects += sent.objects;
     report.bytes += sent.bytes;
   }
@@ -286,6 +298,31 @@ Task<Result<void>> HomeSync::send(const Sandbox& row, UploadPlan& plan, HomeTree
   }
   report.objects += static_cast<std::int64_t>(plan.remove.size() + plan.set_aside.size());
   co_return Result<void>();
+}
+
+// In pieces, so that a checkpoint whose files take long gives others its place. The journal knows
+// what has been sent: the next one goes on from there.
+Task<Result<Storage::Stored>> HomeSync::store_all(const Sandbox& row, const UploadPlan& plan,
+                                                  bool at_rest) {
+  const Patience patience(clock_, kCheckpointMax);
+  const bool keeps_holes = storage_.keeps_holes();
+  Storage::Stored all;
+  for (std::size_t done = 0; done < plan.put.size();) {
+    if (done > 0 && !at_rest && patience.is_over()) {
+      co_return fail(Code::timeout, "There is much to send; the next checkpoint goes on with it.");
+    }
+    const std::size_t count = std::min(kSentAtOnceFilesMax, plan.put.size() - done);
+    const auto first = plan.put.begin() + static_cast<std::ptrdiff_t>(done);
+    std::vector<std::string> paths(first, first + static_cast<std::ptrdiff_t>(count));
+    // Where holes are zeros, a file that is made larger meanwhile would be sent for ever.
+    CO_TRY(stored,
+           co_await storage_.store(hot(row.user_id), homes_.folder(row.id), std::move(paths),
+                                   keeps_holes ? INT64_MAX : settings_.home_bytes_max));
+    all.tags.merge(stored.tags);
+    all.held += stored.held;
+    done += count;
+  }
+  co_return all;
 }
 
 // The store's own listing shows every file as it should be.
@@ -304,85 +341,6 @@ Task<Result<void>> HomeSync::verify(const Sandbox& row, const UploadPlan& plan) 
     return {};
   };
   co_return co_await compute(plan.result.size(), compare);
-}
-
-Task<void> HomeSync::save(Sandbox row, milliseconds patience) {
-  std::shared_ptr<Saving> under_way;
-  if (const auto known = saving_.find(row.id); known != saving_.end()) {
-    under_way = known->second;
-  } else {
-    const auto failed = failed_.find(row.id);
-    if (failed != failed_.end() && clock_.uptime() < failed->second.until) co_return;
-    under_way = std::make_shared<Saving>();
-    saving_.emplace(row.id, under_way);
-    tasks_.spawn("save home", save_in_background(row, under_way));
-  }
-  if (patience > milliseconds(0)) {
-    co_await with_deadline(clock_, patience, wait_until_over(under_way));
-  }
-}
-
-Task<bool> HomeSync::wait_until_over(std::shared_ptr<Saving> saving) {
-  while (!saving->is_over) co_await saving->over.wait(kSyncDeadline);
-  co_return true;
-}
-
-Task<void> HomeSync::save_in_background(Sandbox row, std::shared_ptr<Saving> saving) {
-  struct Over {
-    HomeSync& sync;
-    SandboxId id;
-    std::shared_ptr<Saving> saving;
-    ~Over() {
-      sync.saving_.erase(id);
-      saving->is_over = true;
-      saving->over.notify();
-    }
-  } const over{*this, row.id, saving};
-
-  auto done = co_await alone(row, SyncDirection::up, [this, row] { return up(row, true); });
-  if (!done) {
-    Failed& failed = failed_[row.id];
-    failed.pause = std::clamp<milliseconds>(failed.pause * 2, kSaveRetryMin, kSaveRetryMax);
-    failed.until = clock_.uptime() + failed.pause;
-    co_await registry_.note_storage(row.id, kHomesLoop, StorageState::active, done.error().message);
-    co_return;
-  }
-  const auto noted =
-      co_await registry_.note_storage(row.id, kHomesLoop, StorageState::saved, words_on(*done));
-  if (!noted) co_return;  // saved once more later: that finds nothing to do
-  failed_.erase(row.id);
-  co_await forget(row.id);
-}
-
-Task<void> HomeSync::forget(SandboxId id) {
-  const auto gone = co_await homes_.forget(id);
-  if (!gone) {
-    log::warning("home left on the disk", {{"sandbox_id", id.text()},
-                                           {"error", gone.error().message},
-                                           {"internal", gone.error().internal}});
-  }
-}
-
-Task<Result<void>> HomeSync::save_stray(KeptHome home) {
-  expect_stray(home);
-  const auto base = co_await homes_.base(home.id);
-  // Never complete: nothing has run in it, and all that it has is in the storage.
-  const bool was_complete = base || base.error().code != Code::not_found;
-  if (was_complete) {
-    Sandbox row;
-    row.id = home.id;
-    row.user_id = home.user_id;
-    row.installation = settings_.installation;
-    Sync sync = [this, row] { return up(row, true); };
-    const auto done = co_await alone(row, SyncDirection::up, std::move(sync));
-    if (!done) {
-      strays_[home.id].why = done.error().message;
-      co_return std::unexpected(done.error());
-    }
-  }
-  CO_CHECK(co_await homes_.forget(home.id));
-  let_go_stray(home.id);
-  co_return Result<void>();
 }
 
 }  // namespace matrx

@@ -1,5 +1,7 @@
 // One sync of a user at a time, over all orchestrators: tried again, told, accounted.
 
+#include <algorithm>
+
 #include "async/race.hpp"
 #include "base/limits.hpp"
 #include "base/log.hpp"
@@ -14,6 +16,12 @@ const char* name_of(SyncDirection direction) {
   return kSyncDirectionNames.at(static_cast<std::size_t>(direction));
 }
 
+// The next try would end as this one did.
+bool is_hopeless(Code code) {
+  return code == Code::too_large || code == Code::not_found || code == Code::invalid ||
+         code == Code::conflict || code == Code::gone;
+}
+
 }  // namespace
 
 Task<Result<SyncReport>> HomeSync::alone(Sandbox row, SyncDirection direction, Sync sync) {
@@ -24,8 +32,7 @@ Task<Result<SyncReport>> HomeSync::alone(Sandbox row, SyncDirection direction, S
   milliseconds pause = kSyncRetryDelay;
   for (int tries = 1;; ++tries) {
     auto done = co_await with_lease(row.user_id, sync);
-    const bool hopeless =
-        !done && (done.error().code == Code::too_large || done.error().code == Code::not_found);
+    const bool hopeless = !done && is_hopeless(done.error().code);
     if (done || hopeless || tries == kSyncTriesMax) {
       account(row, direction, done, tries, clock_.uptime() - began);
       co_return done;
@@ -67,11 +74,18 @@ Task<Result<std::int64_t>> HomeSync::remove_unused(std::string user_id, std::vec
   query.limit = 1;
   CO_TRY(active, co_await store_.list(std::move(query)));
   CO_TRY(unsaved, co_await store_.list_unsaved("", user_id, 1));
-  if (!active.sandboxes.empty() || !unsaved.empty()) {
-    const SandboxId& id =
-        active.sandboxes.empty() ? unsaved.front().id : active.sandboxes.front().id;
-    co_return fail(Code::conflict,
-                   "Sandbox " + id.text() + " of this user is using the storage; end it first.");
+  if (!active.sandboxes.empty()) {
+    co_return fail(Code::conflict, "Sandbox " + active.sandboxes.front().id.text() +
+                                       " of this user is using the storage; end it first.");
+  }
+  const auto stray = std::ranges::find_if(
+      strays_, [&](const auto& entry) { return entry.second.user_id == user_id; });
+  if (!unsaved.empty() || stray != strays_.end()) {
+    const SandboxId& id = unsaved.empty() ? stray->first : unsaved.front().id;
+    // What is saved of it later would come back after the deletion.
+    co_return fail(Code::home_not_saved, "Sandbox " + id.text() +
+                                             " of this user has ended, and its home is not saved "
+                                             "yet: wait for that, or give it up first.");
   }
   std::int64_t removed = 0;
   for (const Tier tier : tiers) {
@@ -130,6 +144,8 @@ void HomeSync::account(const Sandbox& row, SyncDirection direction, const Result
               {"objects", report.objects},
               {"bytes", report.bytes},
               {"left_out", report.left_out},
+              {"excluded", report.excluded},
+              {"held", report.held},
               {"duration_ms", took.count()},
               {"tries", tries},
               {"error", done ? "" : done.error().message},

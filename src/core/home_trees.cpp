@@ -1,6 +1,7 @@
 #include "core/home_trees.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <set>
 
 namespace matrx {
@@ -13,10 +14,47 @@ std::vector<std::string> files_of(const HomeTree& tree) {
   return paths;
 }
 
-std::int64_t bytes_of(const HomeTree& tree) {
+std::int64_t bytes_of(const HomeNode& node, bool keeps_holes) {
+  return node.size_bytes - (keeps_holes ? node.hole_bytes : 0);
+}
+
+std::int64_t bytes_of(const HomeTree& tree, bool keeps_holes) {
   std::int64_t bytes = 0;
-  for (const auto& [path, node] : tree) bytes += node.size_bytes;
+  for (const auto& [path, node] : tree) {
+    if (node.kind == NodeKind::file) bytes += bytes_of(node, keeps_holes);
+  }
   return bytes;
+}
+
+std::vector<std::string> take_out_what_does_not_fit(HomeTree& tree, std::int64_t bytes_max,
+                                                    bool keeps_holes) {
+  std::vector<std::string> taken;
+  std::int64_t bytes = bytes_of(tree, keeps_holes);
+  if (bytes <= bytes_max) return taken;
+  std::vector<std::pair<std::int64_t, std::string>> by_size;
+  for (const auto& [path, node] : tree) {
+    if (node.kind == NodeKind::file) by_size.emplace_back(bytes_of(node, keeps_holes), path);
+  }
+  std::ranges::sort(by_size, std::greater());
+  for (auto& [size, path] : by_size) {
+    if (bytes <= bytes_max) break;
+    bytes -= size;
+    tree.erase(path);
+    taken.push_back(std::move(path));
+  }
+  return taken;
+}
+
+std::vector<std::string> make_folders_of_files_in_the_way(HomeTree& tree) {
+  std::vector<std::string> found;
+  for (auto& [path, node] : tree) {
+    if (node.kind != NodeKind::file) continue;
+    const auto below = tree.lower_bound(path + "/");
+    if (below == tree.end() || !below->first.starts_with(path + "/")) continue;
+    node = {.kind = NodeKind::folder, .mode = 0755};
+    found.push_back(path);
+  }
+  return found;
 }
 
 bool is_same_home(const HomeTree& base, const HomeTree& local) {
@@ -25,6 +63,7 @@ bool is_same_home(const HomeTree& base, const HomeTree& local) {
     node.tag = a.second.tag;
     node.writer = a.second.writer;
     if (node.kind == NodeKind::folder) node.size_bytes = a.second.size_bytes;
+    node.hole_bytes = a.second.hole_bytes;  // where its blocks lie is no matter of its content
     return a.first == b.first && a.second == node;
   });
 }

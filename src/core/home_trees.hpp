@@ -11,7 +11,18 @@
 namespace matrx {
 
 std::vector<std::string> files_of(const HomeTree& tree);
-std::int64_t bytes_of(const HomeTree& tree);
+std::int64_t bytes_of(const HomeNode& node, bool keeps_holes);
+std::int64_t bytes_of(const HomeTree& tree, bool keeps_holes);
+
+// Takes out the largest files until the others have at most so many bytes; answers their paths.
+// Holes count where the store keeps them as zeros.
+std::vector<std::string> take_out_what_does_not_fit(HomeTree& tree, std::int64_t bytes_max,
+                                                    bool keeps_holes);
+
+// A store may hold an object called as the folder above another one; a disk cannot. Makes folders
+// of such files, and answers their paths: the next sync up finds each of them changed there, and
+// keeps it beside the folder.
+std::vector<std::string> make_folders_of_files_in_the_way(HomeTree& tree);
 
 // Tags and writers are the store's, not the disk's.
 bool is_same_home(const HomeTree& base, const HomeTree& local);

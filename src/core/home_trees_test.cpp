@@ -28,5 +28,35 @@ TEST(HomeTrees, WhatIsInThePlaceOfSomethingMissingIsNotGuessedAt) {
   EXPECT_FALSE(keep_missing({{"a", kFile}}, below));
 }
 
+HomeTree files(std::initializer_list<std::pair<const std::string, std::int64_t>> sizes) {
+  HomeTree tree;
+  for (const auto& [path, size] : sizes) tree[path] = {.size_bytes = size};
+  return tree;
+}
+
+TEST(HomeTrees, WhatDoesNotFitIsTheLargest) {
+  HomeTree tree = files({{"a", 10}, {"b", 50}, {"c", 45}, {"d", 1}});
+  tree["folder"] = {.kind = NodeKind::folder};
+  EXPECT_EQ(take_out_what_does_not_fit(tree, 106, true), std::vector<std::string>());
+  EXPECT_EQ(take_out_what_does_not_fit(tree, 60, true), std::vector<std::string>{"b"});
+  EXPECT_EQ(tree.size(), 4U);
+  EXPECT_EQ(take_out_what_does_not_fit(tree, 10, true), (std::vector<std::string>{"c", "a"}));
+}
+
+TEST(HomeTrees, HolesFitWhereTheyAreKept) {
+  HomeTree tree = files({{"a", 10}, {"sparse", 1000}});
+  tree["sparse"].hole_bytes = 995;
+  EXPECT_TRUE(take_out_what_does_not_fit(tree, 15, true).empty());
+  EXPECT_EQ(take_out_what_does_not_fit(tree, 15, false), std::vector<std::string>{"sparse"});
+}
+
+TEST(HomeTrees, AFileInTheWayBecomesAFolder) {
+  HomeTree tree = files({{"a", 1}, {"a/b", 1}, {"a/b/c", 1}, {"a.x", 1}, {"ab/c", 1}});
+  EXPECT_EQ(make_folders_of_files_in_the_way(tree), (std::vector<std::string>{"a", "a/b"}));
+  EXPECT_EQ(tree["a"].kind, NodeKind::folder);
+  EXPECT_EQ(tree["a/b/c"].kind, NodeKind::file);
+  EXPECT_EQ(tree["a.x"].kind, NodeKind::file);
+}
+
 }  // namespace
 }  // namespace matrx

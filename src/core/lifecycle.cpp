@@ -135,7 +135,8 @@ Task<Result<Sandbox>> Lifecycle::bring_up(Sandbox row, ContainerSpec spec, Actor
   if (!home) {
     // For the caller a home that cannot be had is "not now", whatever the storage calls it.
     Error error = home.error();
-    const bool is_said = error.code == Code::too_large || error.code == Code::conflict;
+    const bool is_said = error.code == Code::too_large || error.code == Code::conflict ||
+                         error.code == Code::home_not_saved;
     if (!is_said) error.code = Code::unavailable;
     co_return std::unexpected(std::move(error));
   }

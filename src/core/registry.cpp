@@ -82,15 +82,17 @@ Task<Result<Sandbox>> Registry::note_storage(SandboxId id, Actor actor, StorageS
     // Words on what is not saved yet: they make nothing unsaved again.
     const bool is_saved =
         row.storage_state == StorageState::saved || row.storage_state == StorageState::none;
-    if (state == StorageState::active && is_saved) co_return row;
+    const bool says_less = state == StorageState::active || state == StorageState::none;
+    if (says_less && is_saved) co_return row;
     const StorageState wanted = state == StorageState::active ? row.storage_state : state;
     if (row.storage_state == wanted && row.storage_detail == detail) co_return row;
     const Status before = row.status;
     row.storage_state = wanted;
     row.storage_detail = detail;
-    const char* type = wanted == StorageState::saved ? "home_saved"
-                       : detail.empty()              ? "home_recovered"
-                                                     : "home_not_saved";
+    const char* type = wanted == StorageState::saved  ? "home_saved"
+                       : wanted == StorageState::none ? "home_given_up"
+                       : detail.empty()               ? "home_recovered"
+                                                      : "home_not_saved";
     NewEvent event{.type = type, .actor = actor.text, .detail = detail};
     CO_TRY(now, co_await store_.now());
     auto updated = co_await store_.update(std::move(row), now, event);

@@ -14,6 +14,8 @@ struct SyncReport {
   std::int64_t objects = 0;
   std::int64_t bytes = 0;
   std::size_t left_out = 0;  // nodes that no store can hold
+  std::size_t excluded = 0;  // that somebody's settings leave out
+  std::size_t held = 0;      // files that programs did not let go
   // After the host was started anew: see core/home_doubts.
   std::size_t kept_stored = 0, kept_beside = 0;
   bool was_needed = true;  // false: nothing had changed

@@ -39,7 +39,7 @@ Task<Result<FolderPage>> UserStorage::look(StoragePlace place, FolderQuery query
   auto listed = co_await storage_.list_folder(place, query);
   const bool is_missing = !listed && listed.error().code == Code::not_found;
   if (place.tier == Tier::cold || (!listed && !is_missing)) co_return listed;
-  CO_TRY(known, co_await storage_.read_manifest(place.user_id));
+  CO_TRY(known, co_await read_manifest(place.user_id));
   const HomeTree manifest = known ? *std::move(known) : HomeTree();
   if (is_missing) {
     const auto itself = manifest.find(query.folder);
@@ -69,6 +69,14 @@ Task<Result<FolderPage>> UserStorage::look(StoragePlace place, FolderQuery query
   FolderPage result = made.take();
   result.truncated = result.truncated || page.truncated;
   co_return result;
+}
+
+// Large ones one after the other: who looks at many of them at once takes no more memory.
+Task<Result<std::optional<HomeTree>>> UserStorage::read_manifest(std::string user_id) {
+  auto known = co_await storage_.read_manifest(user_id, kOrdinaryManifestBytes);
+  if (known || known.error().code != Code::too_large) co_return known;
+  const auto slot = co_await large_.take();
+  co_return co_await storage_.read_manifest(std::move(user_id), kManifestBytesMax);
 }
 
 Task<Result<std::int64_t>> UserStorage::size(StoragePlace place, std::string path) {

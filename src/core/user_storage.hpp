@@ -1,6 +1,7 @@
 #pragma once
 // What the storage has of a user, whether a sandbox runs or not.
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,11 @@ class UserStorage {
   Task<Result<std::string>> read(StoragePlace place, std::string path, std::int64_t offset,
                                  std::size_t bytes_max);
 
+  // See HomeSync::give_up.
+  Task<Result<void>> give_up_home(SandboxId id, Actor actor) {
+    return homes_.give_up(std::move(id), std::move(actor));
+  }
+
   // See HomeSync::remove_storage. conflict: also where large files of the user are still mounted.
   Task<Result<std::int64_t>> remove(std::string user_id, std::vector<Tier> tiers, Actor actor);
 
@@ -41,6 +47,7 @@ class UserStorage {
 
  private:
   Task<Result<FolderPage>> look(StoragePlace place, FolderQuery query);
+  Task<Result<std::optional<HomeTree>>> read_manifest(std::string user_id);
   Task<Result<std::int64_t>> remove_unmounted(std::string user_id, std::vector<Tier> tiers,
                                               Actor actor);
 
@@ -48,6 +55,7 @@ class UserStorage {
   HomeSync& homes_;
   ColdMounts& cold_;
   UserStorageTotals totals_;
+  Slots large_{1};  // manifests in memory
 };
 
 }  // namespace matrx

@@ -32,8 +32,17 @@ class FolderPageMaker {
       : first_(query.after.empty() ? "" : query.prefix() + query.after),
         entries_max_(query.entries_max) {}
 
+  // Whether add() would keep it: what is known of others need not be asked for.
+  bool wants(const std::string& path) {
+    if (!first_.empty() && path <= first_) return false;
+    const bool is_full = entries_max_ > 0 && page_.entries.size() >= entries_max_;
+    if (!is_full || path <= page_.entries.rbegin()->first) return true;
+    page_.truncated = true;
+    return false;
+  }
+
   void add(const std::string& path, const HomeNode& node) {
-    if (!first_.empty() && path <= first_) return;
+    if (!wants(path)) return;
     const auto [known, is_new] = page_.entries.try_emplace(path, node);
     if (!is_new && node.kind == NodeKind::file) known->second = node;
     if (page_.entries.size() <= entries_max_) return;

@@ -20,6 +20,7 @@ struct HomeNode {
   std::int64_t modified_ns = 0;  // since 1970
   std::int64_t changed_ns = 0;   // st_ctime on this host's disk; means nothing elsewhere
   std::int64_t size_bytes = 0;   // of a file
+  std::int64_t hole_bytes = 0;   // of these: what lies on no disk, and reads as zeros
   std::string target;            // of a link
   std::string tag;               // of a file in the store: changes with its content
   std::string writer;            // the sandbox that stored it; empty: somebody else
@@ -33,9 +34,12 @@ using HomeTree = std::map<std::string, HomeNode>;
 // What was found in a home at one moment.
 struct HomeScan {
   HomeTree tree;
-  std::int64_t bytes = 0;    // of all files together
-  std::size_t left_out = 0;  // FIFOs, sockets, devices, names too long
-  bool was_moving = false;   // something vanished meanwhile: what is missing may be elsewhere in it
+  std::int64_t bytes = 0;       // of all files together, without their holes
+  std::int64_t hole_bytes = 0;  // of sparse files
+  std::size_t left_out = 0;     // FIFOs, sockets, devices, names too long
+  std::size_t excluded = 0;     // that somebody's settings leave out
+  bool was_moving = false;  // something vanished meanwhile: what is missing may be elsewhere in it
+  bool is_cut = false;      // there is more than was asked for
   // The host was started anew since the home was made. Where it had lost power, the home may be
   // older than it was, or torn (core/home_doubts).
   bool is_after_restart = false;

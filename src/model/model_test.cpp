@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include "model/folder_page.hpp"
 #include "model/page_cursor.hpp"
 #include "model/states.hpp"
 
@@ -56,6 +57,25 @@ TEST(PageCursor, RefusesWhatIsNotOurs) {
        {"", ".", "x.sbx-0123456789ab", "12", "12.sbx-1", "12.sbx-0123456789ab "}) {
     EXPECT_FALSE(PageCursor::parse(text)) << text;
   }
+}
+
+// A folder may have a million entries: only those of the page are worth a look.
+TEST(FolderPage, WantsOnlyWhatItKeeps) {
+  const FolderQuery query{.folder = "d", .after = "b", .entries_max = 2};
+  FolderPageMaker page(query);
+  EXPECT_FALSE(page.wants("d/a"));
+  EXPECT_FALSE(page.wants("d/b"));
+  for (const char* path : {"d/x", "d/e"}) {
+    EXPECT_TRUE(page.wants(path));
+    page.add(path, {});
+  }
+  EXPECT_FALSE(page.wants("d/y"));
+  EXPECT_TRUE(page.wants("d/c"));
+  page.add("d/c", {});
+  const FolderPage made = page.take();
+  EXPECT_TRUE(made.truncated);
+  EXPECT_EQ(made.entries.size(), 2U);
+  EXPECT_TRUE(made.entries.contains("d/c") && made.entries.contains("d/e"));
 }
 
 }  // namespace

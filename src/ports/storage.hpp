@@ -46,7 +46,12 @@ class Storage {
   // False: no object can have that name here; store() would leave the file out.
   virtual bool can_hold(const StoragePlace&, const std::string&) const { return true; }
 
+  // Whether holes of sparse files cost nothing here. Elsewhere they are sent, and lie there, as
+  // zeros.
+  virtual bool keeps_holes() const = 0;
+
   // Every object of the place: kind file, size, time and tag; tags change with the content.
+  // too_large: more than the home of a user may have.
   virtual Task<Result<HomeTree>> list(StoragePlace place) = 0;
 
   // A page of what lies directly in a folder, without a look at what is below it. A folder that
@@ -59,14 +64,23 @@ class Storage {
   // Copies files from a folder of this host into the place, each whole or not at all, and answers
   // their new tags. A file that vanished meanwhile, or became a link or anything else, is left out:
   // nothing outside of the folder is read. One that grows is cut where it ended at the beginning.
+  // Nobody is waited for: a file that a program holds (a lease), or that has more than
+  // file_bytes_max by now, is left out and counted. Nor does a hole cost more than keeps_holes()
+  // says.
   using Tags = std::map<std::string, std::string>;
-  virtual Task<Result<Tags>> store(StoragePlace place, std::string from_folder,
-                                   std::vector<std::string> paths) = 0;
+  struct Stored {
+    Tags tags;
+    std::size_t held = 0;
+  };
+  virtual Task<Result<Stored>> store(StoragePlace place, std::string from_folder,
+                                     std::vector<std::string> paths,
+                                     std::int64_t file_bytes_max) = 0;
 
   // Copies objects into a folder of this host that nobody else uses, and makes the folders above
-  // them. not_found: one of them does not exist.
+  // them. not_found: one of them does not exist. Others may come along, but for those of `without`:
+  // an object may be called as the folder above another one, and no disk can hold both.
   virtual Task<Result<void>> fetch(StoragePlace place, std::vector<std::string> paths,
-                                   std::string into_folder) = 0;
+                                   std::string into_folder, std::vector<std::string> without) = 0;
 
   // Copies an object beside itself, and answers the copy's tag. not_found: there is none.
   virtual Task<Result<std::string>> copy(StoragePlace place, std::string from, std::string to) = 0;
@@ -87,10 +101,13 @@ class Storage {
                                          std::size_t bytes_max) = 0;
 
   // The manifest of the user's hot tier; nothing where none was written. Replaced as a whole.
-  // invalid: somebody has written one that is none.
-  virtual Task<Result<std::optional<HomeTree>>> read_manifest(std::string user_id) = 0;
+  // invalid: somebody has written one that is none. too_large: it has more than bytes_max.
+  virtual Task<Result<std::optional<HomeTree>>> read_manifest(std::string user_id,
+                                                              std::size_t bytes_max) = 0;
+  // too_large: nobody could read it again; the old one stays.
   virtual Task<Result<void>> write_manifest(std::string user_id, HomeTree tree) = 0;
 
+  // too_large: there is more than can be counted while somebody waits.
   virtual Task<Result<StorageUsage>> usage(StoragePlace place) = 0;
 
   // Removes every object of the place (and the manifest with the hot one); answers how many.

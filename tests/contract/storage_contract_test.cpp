@@ -1,9 +1,11 @@
 // What ports/storage.hpp promises, held against every storage.
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -11,6 +13,9 @@
 
 #include "adapters/localdisk/local_disk_storage.hpp"
 #include "adapters/rclone/rclone_storage.hpp"
+#include "base/descriptor.hpp"
+#include "base/files.hpp"
+#include "base/limits.hpp"
 #include "fakes/run_task.hpp"
 
 namespace matrx {
@@ -53,12 +58,15 @@ class StorageContract : public testing::TestWithParam<Kind> {
     return text.str();
   }
   Storage::Tags store(std::vector<std::string> paths) {
-    return run_task(io_, storage_->store(kHot, home().string(), std::move(paths))).value();
+    return run_task(io_, storage_->store(kHot, home().string(), std::move(paths), kAnySize))
+        .value()
+        .tags;
   }
   HomeTree list(StoragePlace place = kHot) {
     return run_task(io_, storage_->list(std::move(place))).value();
   }
 
+  static constexpr std::int64_t kAnySize = INT64_MAX;
   static inline const StoragePlace kHot{"user-1", Tier::hot};
   static inline const StoragePlace kCold{"user-1", Tier::cold};
   static inline const StoragePlace kOther{"user-2", Tier::hot};
@@ -116,8 +124,8 @@ TEST_P(StorageContract, GivesBackWhatItWasGiven) {
   for (const auto& [path, tag] : tags) EXPECT_EQ(listed.at(path).tag, tag);
   EXPECT_EQ(listed.at("a/b").size_bytes, 4);
   const fs::path other = root_ / "other";
-  ASSERT_TRUE(
-      run_task(io_, storage_->fetch(kHot, {"a/b", "line\nbreak \xFF", "empty"}, other.string())));
+  ASSERT_TRUE(run_task(
+      io_, storage_->fetch(kHot, {"a/b", "line\nbreak \xFF", "empty"}, other.string(), {})));
   EXPECT_EQ(read_file(other / "a/b"), "text");
   EXPECT_EQ(read_file(other / "line\nbreak \xFF"), large);
   EXPECT_EQ(fs::file_size(other / "empty"), 0U);
@@ -149,12 +157,13 @@ TEST_P(StorageContract, NoPathLeadsOut) {
     EXPECT_EQ(run_task(io_, storage_->read(kHot, path, 0, 10)).error().code, Code::invalid);
     EXPECT_EQ(run_task(io_, storage_->remove(kHot, {path})).error().code, Code::invalid);
     EXPECT_EQ(run_task(io_, storage_->copy(kHot, "a", path)).error().code, Code::invalid);
-    EXPECT_EQ(run_task(io_, storage_->store(kHot, home().string(), {path})).error().code,
+    EXPECT_EQ(run_task(io_, storage_->store(kHot, home().string(), {path}, kAnySize)).error().code,
               Code::invalid);
   }
   for (const std::string user : {"..", "a/b", "", "."}) {
     EXPECT_EQ(run_task(io_, storage_->list({user, Tier::hot})).error().code, Code::invalid);
-    EXPECT_EQ(run_task(io_, storage_->read_manifest(user)).error().code, Code::invalid);
+    EXPECT_EQ(run_task(io_, storage_->read_manifest(user, kManifestBytesMax)).error().code,
+              Code::invalid);
   }
 }
 
@@ -216,7 +225,7 @@ TEST_P(StorageContract, KeepsOddNames) {
   ASSERT_EQ(store(odd).size(), odd.size());
   ASSERT_EQ(list().size(), odd.size());
   const fs::path other = root_ / "other";
-  ASSERT_TRUE(run_task(io_, storage_->fetch(kHot, odd, other.string())));
+  ASSERT_TRUE(run_task(io_, storage_->fetch(kHot, odd, other.string(), {})));
   for (const auto& path : odd) {
     EXPECT_EQ(read_file(other / path), "content of " + path);
     EXPECT_EQ(run_task(io_, storage_->read(kHot, path, 0, 100)).value(), "content of " + path);
@@ -239,7 +248,7 @@ TEST_P(StorageContract, ManyAtOnce) {
   ASSERT_EQ(store(paths).size(), paths.size());
   EXPECT_EQ(run_task(io_, storage_->usage(kHot)).value().total_objects, 300);
   const fs::path other = root_ / "other";
-  ASSERT_TRUE(run_task(io_, storage_->fetch(kHot, paths, other.string())));
+  ASSERT_TRUE(run_task(io_, storage_->fetch(kHot, paths, other.string(), {})));
   for (int i = 0; i < 300; ++i) {
     EXPECT_EQ(read_file(other / paths[static_cast<std::size_t>(i)]), std::to_string(i));
   }
@@ -329,18 +338,90 @@ TEST(LocalDiskStorage, DropsPartsThatNobodyFinishes) {
   fs::remove_all(root);
 }
 
+// A lease on a file is as good as a lock against us, for as long as its owner likes.
+TEST_P(StorageContract, WaitsForNobodysLease) {
+  write("leased", "mine");
+  write("free", "x");
+  const Descriptor owner(::open((home() / "leased").c_str(), O_RDWR | O_CLOEXEC));
+  ::signal(SIGIO, SIG_IGN);
+  ASSERT_EQ(::fcntl(owner.get(), F_SETLEASE, F_WRLCK), 0);
+  const auto stored =
+      run_task(io_, storage_->store(kHot, home().string(), {"leased", "free"}, kAnySize)).value();
+  EXPECT_EQ(stored.held, 1U);
+  EXPECT_EQ(stored.tags.size(), 1U);
+  EXPECT_TRUE(list().contains("free"));
+  ASSERT_EQ(::fcntl(owner.get(), F_SETLEASE, F_UNLCK), 0);
+  EXPECT_EQ(store({"leased"}).size(), 1U);
+}
+
+// Its owner may make it larger between our two looks at it.
+TEST_P(StorageContract, WhatHasBecomeTooLargeIsLeftOut) {
+  write("grown", "12345");
+  write("small", "1234");
+  const auto stored =
+      run_task(io_, storage_->store(kHot, home().string(), {"grown", "small"}, 4)).value();
+  EXPECT_EQ(stored.held, 1U);
+  EXPECT_TRUE(stored.tags.contains("small"));
+  EXPECT_FALSE(list().contains("grown"));
+}
+
+TEST_P(StorageContract, HolesCostWhatItSays) {
+  constexpr off_t kSize = 8 * 1024 * 1024;
+  write("disk.img", "begin");
+  ASSERT_EQ(::truncate((home() / "disk.img").c_str(), kSize), 0);
+  store({"disk.img"});
+  EXPECT_EQ(list().at("disk.img").size_bytes, kSize);
+  const fs::path other = root_ / "other";
+  ASSERT_TRUE(run_task(io_, storage_->fetch(kHot, {"disk.img"}, other.string(), {})));
+  EXPECT_EQ(read_file(other / "disk.img"), read_file(home() / "disk.img"));
+  struct stat info{};
+  ASSERT_EQ(::stat((other / "disk.img").c_str(), &info), 0);
+  if (storage_->keeps_holes()) EXPECT_GT(holes_of(info), kSize / 2);
+}
+
+TEST_P(StorageContract, WhatIsInTheWayDoesNotCome) {
+  const std::string odd_but_plain = "[a]*{b}";
+  const std::vector<std::string> above = {"a", odd_but_plain, "ab"};
+  for (const auto& path : above) write(path, "file " + path);
+  store(above);
+  fs::remove_all(home());
+  const std::vector<std::string> below = {"a/b", odd_but_plain + "/c"};
+  // A disk of ours cannot hold both; a bucket can.
+  if (storage_->keeps_holes()) return;
+  for (const auto& path : below) write(path, "below");
+  store(below);
+  EXPECT_EQ(list().size(), 5U);
+  const fs::path other = root_ / "other";
+  std::vector<std::string> wanted = below;
+  wanted.emplace_back("ab");
+  ASSERT_TRUE(run_task(io_, storage_->fetch(kHot, wanted, other.string(), {"a", odd_but_plain})));
+  for (const auto& path : below) EXPECT_EQ(read_file(other / path), "below");
+  EXPECT_EQ(read_file(other / "ab"), "file ab");
+}
+
+TEST_P(StorageContract, AManifestThatNobodyCouldReadIsNotWritten) {
+  const HomeTree good{{"a", {.mode = 0600}}};
+  ASSERT_TRUE(run_task(io_, storage_->write_manifest("user-1", good)));
+  const HomeTree bad{{"../a", {}}};
+  EXPECT_EQ(run_task(io_, storage_->write_manifest("user-1", bad)).error().code, Code::invalid);
+  EXPECT_EQ(run_task(io_, storage_->read_manifest("user-1", kManifestBytesMax)).value(), good);
+  EXPECT_EQ(run_task(io_, storage_->read_manifest("user-1", 10)).error().code, Code::too_large);
+}
+
 TEST_P(StorageContract, KeepsAManifestBesideTheObjects) {
-  EXPECT_FALSE(run_task(io_, storage_->read_manifest("user-1")).value().has_value());
+  EXPECT_FALSE(
+      run_task(io_, storage_->read_manifest("user-1", kManifestBytesMax)).value().has_value());
   const HomeTree one{{"a", {.mode = 0600}}};
   const HomeTree two{{"b", {.kind = NodeKind::link, .target = "a"}}, {"c", {.mode = 0755}}};
   ASSERT_TRUE(run_task(io_, storage_->write_manifest("user-1", one)));
   ASSERT_TRUE(run_task(io_, storage_->write_manifest("user-1", two)));
-  EXPECT_EQ(run_task(io_, storage_->read_manifest("user-1")).value(), two);
+  EXPECT_EQ(run_task(io_, storage_->read_manifest("user-1", kManifestBytesMax)).value(), two);
   EXPECT_TRUE(list().empty());
   write("a", "x");
   store({"a"});
   EXPECT_EQ(run_task(io_, storage_->remove_all(kHot)).value(), 1);
-  EXPECT_FALSE(run_task(io_, storage_->read_manifest("user-1")).value().has_value());
+  EXPECT_FALSE(
+      run_task(io_, storage_->read_manifest("user-1", kManifestBytesMax)).value().has_value());
   EXPECT_TRUE(list().empty());
 }
 

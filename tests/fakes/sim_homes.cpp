@@ -58,29 +58,37 @@ Task<Result<HomeNode>> SimStorage::stat(StoragePlace place, std::string path) {
   });
 }
 
-Task<Result<Storage::Tags>> SimStorage::store(StoragePlace place, std::string from_folder,
-                                              std::vector<std::string> paths) {
+Task<Result<Storage::Stored>> SimStorage::store(StoragePlace place, std::string from_folder,
+                                                std::vector<std::string> paths,
+                                                std::int64_t file_bytes_max) {
+  if (world_.storage_refuses_files) {
+    co_return fail(Code::unavailable, "The storage denies access.");
+  }
   // File by file, so that a failure leaves some of them there.
-  Tags tags;
+  Stored stored;
   for (const auto& path : paths) {
     auto one = [&]() -> Result<void> {
       const HomeTree& home = world_.homes[SandboxId::parse(from_folder).value()].tree;
       const auto file = home.find(path);
       if (file == home.end() || file->second.kind != NodeKind::file) return {};
+      if (world_.held_files.contains(path) || file->second.size_bytes > file_bytes_max) {
+        ++stored.held;
+        return {};
+      }
       HomeNode object{.modified_ns = file->second.modified_ns,
                       .size_bytes = file->second.size_bytes,
                       .tag = "t" + std::to_string(++world_.object_count)};
-      tags[path] = object.tag;
+      stored.tags[path] = object.tag;
       objects(place)[path] = object;
       return {};
     };
     CO_CHECK(co_await disturbed<void>(one));
   }
-  co_return tags;
+  co_return stored;
 }
 
 Task<Result<void>> SimStorage::fetch(StoragePlace place, std::vector<std::string> paths,
-                                     std::string into_folder) {
+                                     std::string into_folder, std::vector<std::string>) {
   return disturbed<void>([this, place, paths, into_folder]() -> Result<void> {
     for (const auto& path : paths) {
       if (!objects(place).contains(path)) return no_file();
@@ -119,8 +127,11 @@ Task<Result<std::string>> SimStorage::read(StoragePlace place, std::string path,
   });
 }
 
-Task<Result<std::optional<HomeTree>>> SimStorage::read_manifest(std::string user_id) {
+Task<Result<std::optional<HomeTree>>> SimStorage::read_manifest(std::string user_id, std::size_t) {
   return disturbed<std::optional<HomeTree>>([this, user_id]() -> Result<std::optional<HomeTree>> {
+    if (world_.broken_manifests.contains(user_id)) {
+      return fail(Code::invalid, "The manifest is not one.");
+    }
     const auto found = world_.manifests.find(user_id);
     if (found == world_.manifests.end()) return std::optional<HomeTree>();
     return std::optional<HomeTree>(found->second);
@@ -150,6 +161,7 @@ Task<Result<std::int64_t>> SimStorage::remove_all(StoragePlace place) {
     const auto count = static_cast<std::int64_t>(objects(place).size());
     objects(place).clear();
     if (place.tier == Tier::hot) world_.manifests.erase(place.user_id);
+    if (place.tier == Tier::hot) world_.broken_manifests.erase(place.user_id);
     return count;
   });
 }
@@ -172,10 +184,21 @@ Task<Result<void>> SimHomes::finish(SandboxId id, HomeTree tree) {
   co_return Result<void>();
 }
 
-Task<Result<HomeScan>> SimHomes::scan(SandboxId id) {
+Task<Result<HomeScan>> SimHomes::scan(SandboxId id, ScanReach reach) {
   const auto home = world_.homes.find(id);
   if (home == world_.homes.end()) co_return no_home();
   HomeScan scan{.tree = home->second.tree, .is_after_restart = home->second.is_after_restart};
+  for (const auto& [path, node] : scan.tree) {
+    scan.bytes += node.size_bytes - node.hole_bytes;
+    scan.hole_bytes += node.hole_bytes;
+  }
+  if (reach == ScanReach::whole && scan.tree.size() > world_.home_nodes_max) {
+    co_return fail(Code::too_large, "The home has too many files.");
+  }
+  while (scan.tree.size() > world_.home_nodes_max) {
+    scan.tree.erase(std::prev(scan.tree.end()));
+    scan.is_cut = true;
+  }
   const auto container = world_.containers.find(id);
   const bool is_in_use =
       container != world_.containers.end() && container->second.state == ContainerState::running;

@@ -19,17 +19,19 @@ class SimStorage : public Storage {
   Task<Result<HomeTree>> list(StoragePlace place) override;
   Task<Result<FolderPage>> list_folder(StoragePlace place, FolderQuery query) override;
   Task<Result<HomeNode>> stat(StoragePlace place, std::string path) override;
-  Task<Result<Tags>> store(StoragePlace place, std::string from_folder,
-                           std::vector<std::string> paths) override;
+  bool keeps_holes() const override { return world_.storage_keeps_holes; }
+  Task<Result<Stored>> store(StoragePlace place, std::string from_folder,
+                             std::vector<std::string> paths, std::int64_t file_bytes_max) override;
   Task<Result<void>> fetch(StoragePlace place, std::vector<std::string> paths,
-                           std::string into_folder) override;
+                           std::string into_folder, std::vector<std::string> without) override;
   Task<Result<std::string>> copy(StoragePlace place, std::string from, std::string to) override;
   Task<Result<void>> remove(StoragePlace place, std::vector<std::string> paths) override;
   Task<Result<void>> drop_unfinished(StoragePlace place, std::vector<std::string> paths) override;
   Task<Result<void>> drop_stale() override { co_return Result<void>(); }
   Task<Result<std::string>> read(StoragePlace place, std::string path, std::int64_t offset,
                                  std::size_t bytes_max) override;
-  Task<Result<std::optional<HomeTree>>> read_manifest(std::string user_id) override;
+  Task<Result<std::optional<HomeTree>>> read_manifest(std::string user_id,
+                                                      std::size_t bytes_max) override;
   Task<Result<void>> write_manifest(std::string user_id, HomeTree tree) override;
   Task<Result<StorageUsage>> usage(StoragePlace place) override;
   Task<Result<std::int64_t>> remove_all(StoragePlace place) override;
@@ -53,7 +55,8 @@ class SimHomes : public Homes {
   Task<Result<void>> make(SandboxId id, std::string user_id) override;
   Task<Result<void>> finish(SandboxId id, HomeTree tree) override;
   bool is_excluded(const std::string&, NodeKind) const override { return false; }
-  Task<Result<HomeScan>> scan(SandboxId id) override;
+  Task<Result<HomeScan>> scan(SandboxId id, ScanReach reach) override;
+  Task<Result<std::int64_t>> noted_bytes(SandboxId) override { co_return std::int64_t{0}; }
   Task<Result<HomeTree>> base(SandboxId id) override;
   Task<Result<void>> write_base(SandboxId id, HomeTree tree) override;
   Task<Result<HomeTree>> journal(SandboxId id) override;

@@ -2,6 +2,7 @@
 // What outlives a crash of the orchestrator: the registry's rows and the engine's containers. And
 // what goes wrong with them: delays, failures, lost answers, all from one seed.
 
+#include <cstdint>
 #include <map>
 #include <random>
 #include <set>
@@ -74,6 +75,11 @@ struct SimWorld {
   std::map<SandboxId, SimHome> homes;
   std::map<std::string, std::map<Tier, HomeTree>> objects;  // by user
   std::map<std::string, HomeTree> manifests;                // by user
+  std::set<std::string> broken_manifests;                   // users whose manifest is none
+  std::set<std::string> held_files;                         // paths that programs hold
+  bool storage_keeps_holes = true;
+  bool storage_refuses_files = false;     // and answers everything else
+  std::size_t home_nodes_max = SIZE_MAX;  // of a scan
   std::int64_t object_count = 0;
   std::vector<SandboxId> ended_events;  // ends, in order; each watcher reads from where it began
   std::int64_t created_count = 0;

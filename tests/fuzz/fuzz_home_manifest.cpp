@@ -15,7 +15,10 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
     if (node.mode > 07777 || node.size_bytes < 0) std::abort();
     if ((node.kind == NodeKind::link) == node.target.empty()) std::abort();
   }
-  const auto again = decode_manifest(encode_manifest(*tree));
+  // What was read can be written, and what is written can be read.
+  const auto text = encode_manifest(*tree);
+  if (!text) std::abort();
+  const auto again = decode_manifest(*text);
   if (!again || again->size() != tree->size()) std::abort();
   return 0;
 }

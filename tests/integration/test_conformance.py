@@ -63,9 +63,11 @@ def test_a_whole_life_is_as_documented(own):
     api.send("GET", f"{at}/events", 200)
     api.send("POST", f"{at}/access", 200)
     api.send("POST", f"{at}/access?ttl_seconds=0", 422)
+    api.send("DELETE", f"{at}/home", 409)
     api.send("POST", f"{at}/complete", 200, json={"result": {"any": "thing"}})
     api.send("DELETE", at, 204)
     api.send("GET", at, 200)  # now with all that an ended one has
+    api.send("DELETE", f"{at}/home", 204)
     api.send("POST", f"{at}/exec", 410, json={"command": "true"})
     api.send("POST", f"{at}/heartbeat", 410)
     api.send("POST", f"{at}/extend", 410, json={"ttl_seconds": 3600})
@@ -75,6 +77,7 @@ def test_a_whole_life_is_as_documented(own):
     api.send("POST", f"/sandboxes/{second}/error", 200, json={"error": "why", "details": [1]})
     unknown = "/sandboxes/sbx-000000000000"
     for method, path, body in (("GET", "", None), ("DELETE", "", None), ("GET", "/events", None),
+                               ("DELETE", "/home", None),
                                ("POST", "/exec", {"command": "true"}), ("POST", "/heartbeat", None),
                                ("POST", "/complete", {}), ("POST", "/error", {"error": "e"}),
                                    ("POST", "/access", None),

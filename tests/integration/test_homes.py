@@ -172,8 +172,22 @@ def test_a_home_that_is_too_large_is_told(own):
     row = one.row(first)
     assert (row["status"], row["storage_state"]) == ("stopped", "pending")
     assert homes(one) == [first]  # nothing is thrown away
-    blocked = one.request("POST", "/sandboxes", json={"user_id": "user-1"})
-    assert blocked.status_code == 503 and first in blocked.json()["detail"]
+    # Its user goes on with what fits. Of many such homes one has to be given up first.
+    others = [one.create()["sandbox_id"]]
+    assert one.run(others[0], "ls")["stdout"] == "small\n"
+    one.run(others[0], "head -c 2000000 /dev/zero >large-too")
+    one.destroy(others[0])
+    others += [one.create()["sandbox_id"]]
+    one.run(others[1], "head -c 2000000 /dev/zero >large-as-well")
+    one.destroy(others[1])
+    refused = one.request("POST", "/sandboxes", json={"user_id": "user-1"})
+    assert (refused.status_code, refused.json()["code"]) == (409, "home_not_saved")
+    kept = one.request("DELETE", "/users/user-1/storage")
+    assert (kept.status_code, kept.json()["code"]) == (409, "home_not_saved")
+    for other in others:
+        assert one.request("DELETE", f"/sandboxes/{other}/home").status_code == 204
+        assert one.row(other)["storage_state"] == "none"
+    assert homes(one) == [first]
     # The operator raises the limit: it is saved by itself.
     one.stop()
     one.settings["MATRX_HOT_SIZE_LIMIT"] = "10m"

@@ -206,9 +206,50 @@ def test_a_home_that_was_taken_away(host):
 
 
 @pytest.mark.integration
-def test_a_sparse_file_is_told_by_its_size(host):
-    _, _, row = life(host, "sparse", "os.truncate(os.open('x', os.O_CREAT | os.O_RDWR), 1 << 42)")
-    assert row["storage_state"] == "pending" and "209715200 bytes" in row["storage_detail"]
+def test_a_sparse_file_counts_what_it_uses(host):
+    sandbox_id, _, row = life(host, "sparse", """
+for name, size in ("huge", 1 << 42), ("modest", 50_000_000):
+    file = os.open(name, os.O_CREAT | os.O_RDWR)
+    os.write(file, b"begin")
+    os.truncate(file, size)
+""")
+    shown = dict(line.split()[::-1] for line in again(
+        host, "sparse", "stat -c '%b %n' *; head -c 5 modest").splitlines() if " " in line)
+    assert int(shown["modest"]) * 512 < 1_000_000  # it comes back with its holes
+    if row["storage_state"] == "saved":
+        assert int(shown["huge"]) * 512 < 1_000_000
+        return
+    # Where holes are kept as zeros: told, and its user is not locked out.
+    assert "bytes of holes" in row["storage_detail"] and "huge" not in shown
+    assert host.request("DELETE", f"/sandboxes/{sandbox_id}/home").status_code == 204
+
+
+LEASES = """
+import fcntl, signal, sys
+if os.fork():
+    sys.exit()
+os.close(0); os.close(1); os.close(2)
+signal.signal(signal.SIGIO, signal.SIG_IGN)
+files = [os.open("leased%d" % n, os.O_CREAT | os.O_RDWR) for n in range(20)]
+for file in files:
+    os.write(file, b"x")
+    fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+open("ready", "w").close()
+signal.pause()
+"""
+
+
+@pytest.mark.integration
+def test_leases_cost_their_own_sandbox_only(host):
+    sandbox_id = host.create(user_id="lessee")["sandbox_id"]
+    host.run(sandbox_id, "python3 -", stdin="import os\nos.chdir('/home/agent')\n" + LEASES)
+    host.run(sandbox_id, "until test -e ready; do sleep 0.1; done")
+    told = wait_for("the row to tell", lambda: healthy(host)
+                    and host.row(sandbox_id).get("storage_detail"), 60)
+    assert "held by programs" in told
+    assert host.destroy(sandbox_id).status_code == 204
+    wait_for("saved", lambda: host.row(sandbox_id)["storage_state"] == "saved", 60)
+    assert again(host, "lessee", "cat leased*") == "x" * 20
 
 
 def test_nothing_of_the_host_is_in_any_home(host):

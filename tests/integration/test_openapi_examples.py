@@ -61,6 +61,7 @@ class Stage:
         old = one.create(user_id="examples")["sandbox_id"]
         Files(one, old).write("kept.txt", b"kept")
         one.destroy(old)
+        self.ended_id = old
         # A user of its own: what other tests leave in a home (a file that only root reads) would
         # break the archive off.
         self.sandbox_id = one.create(user_id="examples", labels={"a": "b"},
@@ -77,6 +78,8 @@ class Stage:
 
     def url(self, method, path):
         sandbox_id = self.sandbox_id
+        if path == BOX + "/home":
+            sandbox_id = self.ended_id
         if (method, path) in ENDS_IT:
             sandbox_id = self.one.create()["sandbox_id"]
         if path == BOX + "/resume":

@@ -12,6 +12,7 @@ CoreSettings sim_settings(const OrchestratorLife::Options& options) {
   settings.reconcile_interval = std::chrono::seconds(10);
   settings.home_sync_interval = std::chrono::seconds(10);
   settings.stray_home_patience = options.stray_home_patience;
+  settings.home_bytes_max = options.home_bytes_max;
   settings.history_retention_days = options.history_retention_days;
   return settings;
 }

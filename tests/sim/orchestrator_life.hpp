@@ -1,6 +1,8 @@
 #pragma once
 // One life of a simulated orchestrator: from start to kill -9.
 
+#include <cstdint>
+
 #include "core/core.hpp"
 #include "fakes/sim_context.hpp"
 #include "fakes/sim_homes.hpp"
@@ -19,6 +21,7 @@ class OrchestratorLife {
     milliseconds clock_offset{0};
     int history_retention_days = 0;
     milliseconds stray_home_patience{0};
+    std::int64_t home_bytes_max = INT64_MAX;
     ColdMounts* cold = nullptr;  // none: there is no cold storage
   };
   OrchestratorLife(SimWorld& world, std::uint64_t seed)

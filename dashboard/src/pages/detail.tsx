@@ -167,7 +167,7 @@ export function DetailPage({ id, tab, session }: { id: string; tab: string; sess
 const SAVED: Record<string, string> = {
   saved: "Home and large files are saved; the next sandbox of this user has them.",
   pending: "Its home is not saved completely yet; that goes on by itself.",
-  none: "It had nothing to save.",
+  none: "Nothing of it waits to be saved.",
 };
 
 function Ended({ sandbox }: { sandbox: Sandbox }) {

@@ -6,6 +6,7 @@ export type ErrorCode =
   | "forbidden"
   | "not_found"
   | "conflict"
+  | "home_not_saved"
   | "gone"
   | "too_large"
   | "exhausted"

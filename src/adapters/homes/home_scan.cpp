@@ -20,6 +20,8 @@
 namespace matrx {
 namespace {
 
+constexpr std::size_t kSeenPerNode = 4;
+
 class Folder {
  public:
   explicit Folder(int descriptor)
@@ -55,7 +57,7 @@ class Scanner {
 
   Result<HomeScan> run() {
     waiting_.emplace_back();
-    while (!waiting_.empty()) {
+    while (!waiting_.empty() && !scan_.is_cut) {
       const std::string path = std::move(waiting_.back());
       waiting_.pop_back();
       CHECK_OK(read_folder(path));
@@ -92,6 +94,9 @@ class Scanner {
       if (name == nullptr) break;
       const std::string_view text = name;
       if (text == "." || text == "..") continue;
+      if (scan_.is_cut) break;
+      // Also what is passed over: names that come and go while they are read must come to an end.
+      if (++seen_ > kSeenPerNode * limits_.nodes_max) return too_many();
       CHECK_OK(
           add(folder.descriptor(), path.empty() ? std::string(text) : path + "/" + name, name));
     }
@@ -112,16 +117,18 @@ class Scanner {
       ++scan_.left_out;
       return {};
     }
-    if (is_excluded(excludes_, name, S_ISDIR(info.st_mode))) return {};
+    if (is_excluded(excludes_, name, S_ISDIR(info.st_mode))) {
+      ++scan_.excluded;
+      return {};
+    }
     HomeNode node{.mode = info.st_mode & 07777U, .uid = info.st_uid, .gid = info.st_gid};
     node.modified_ns = info.st_mtim.tv_sec * kNsPerSecond + info.st_mtim.tv_nsec;
     node.changed_ns = info.st_ctim.tv_sec * kNsPerSecond + info.st_ctim.tv_nsec;
     if (S_ISREG(info.st_mode)) {
       node.size_bytes = info.st_size;
-      scan_.bytes += info.st_size;
+      node.hole_bytes = holes_of(info);
     } else if (S_ISDIR(info.st_mode)) {
       node.kind = NodeKind::folder;
-      waiting_.push_back(path);
     } else if (S_ISLNK(info.st_mode)) {
       std::array<char, kPathBytesMax> target{};
       const ssize_t bytes = ::readlinkat(folder, name, target.data(), target.size() - 1);
@@ -135,22 +142,48 @@ class Scanner {
       ++scan_.left_out;
       return {};
     }
-    scan_.tree[std::move(path)] = std::move(node);
-    if (scan_.tree.size() > limits_.nodes_max) {
-      return fail(Code::too_large, "The home has more than " + std::to_string(limits_.nodes_max) +
-                                       " files and folders.");
+    return keep(std::move(path), std::move(node));
+  }
+
+  // Names count in bytes as well as in number: each may have four thousand of them.
+  Result<void> keep(std::string path, HomeNode node) {
+    const std::size_t names_bytes = names_bytes_ + path.size() + node.target.size();
+    const bool is_too_long = names_bytes > limits_.names_bytes_max;
+    if (scan_.tree.size() >= limits_.nodes_max) return too_many();
+    if (is_too_long && limits_.cuts) {
+      scan_.is_cut = true;
+      return {};
     }
-    if (scan_.bytes > limits_.bytes_max) {
+    if (is_too_long) {
+      return fail(Code::too_large, "The names in the home have more than " +
+                                       std::to_string(limits_.names_bytes_max) +
+                                       " bytes, each with the folders above it.");
+    }
+    scan_.bytes += node.size_bytes - node.hole_bytes;
+    scan_.hole_bytes += node.hole_bytes;
+    if (!limits_.cuts && scan_.bytes > limits_.bytes_max) {
       return fail(Code::too_large,
                   "The home has more than " + std::to_string(limits_.bytes_max) + " bytes.");
     }
+    names_bytes_ = names_bytes;
+    if (node.kind == NodeKind::folder) waiting_.push_back(path);
+    scan_.tree.insert_or_assign(std::move(path), std::move(node));
     return {};
+  }
+
+  Result<void> too_many() {
+    scan_.is_cut = limits_.cuts;
+    if (limits_.cuts) return {};
+    return fail(Code::too_large, "The home has more than " + std::to_string(limits_.nodes_max) +
+                                     " files and folders.");
   }
 
   int home_;
   const HomeExcludes& excludes_;
   const HomeLimits& limits_;
   std::vector<std::string> waiting_;  // folders to be read
+  std::size_t names_bytes_ = 0;
+  std::size_t seen_ = 0;
   HomeScan scan_;
 };
 

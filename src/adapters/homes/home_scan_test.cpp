@@ -124,6 +124,43 @@ TEST_F(HomeScanTest, LimitsAreKept) {
   EXPECT_EQ(scan_home((root_ / "none").string(), {}, {}).error().code, Code::unavailable);
 }
 
+TEST_F(HomeScanTest, NamesHaveALimitInBytes) {
+  const std::string above(200, 'd');
+  for (int i = 0; i < 20; ++i) write(above + "/" + std::to_string(10 + i), "");
+  fs::create_symlink(std::string(1000, 't'), home() / "link");
+  const std::size_t bytes = 200 + 20 * 203 + 4 + 1000;
+  EXPECT_TRUE(scan_home(home().string(), {}, {.names_bytes_max = bytes}));
+  const auto refused = scan_home(home().string(), {}, {.names_bytes_max = bytes - 1});
+  EXPECT_EQ(refused.error().code, Code::too_large);
+  EXPECT_TRUE(refused.error().message.contains(std::to_string(bytes - 1)));
+}
+
+TEST_F(HomeScanTest, ACutScanHasNoMoreThanItsLimits) {
+  for (int i = 0; i < 20; ++i) write("f" + std::to_string(i), "0123456789");
+  const HomeScan few =
+      scan_home(home().string(), {}, {.nodes_max = 7, .bytes_max = 1, .cuts = true}).value();
+  EXPECT_TRUE(few.is_cut);
+  EXPECT_EQ(few.tree.size(), 7U);
+  const HomeScan all = scan_home(home().string(), {}, {.bytes_max = 1, .cuts = true}).value();
+  EXPECT_FALSE(all.is_cut);
+  EXPECT_EQ(all.tree.size(), 20U);
+}
+
+TEST_F(HomeScanTest, ASparseFileCountsWhatItUses) {
+  write("disk.img", "begin");
+  ASSERT_EQ(::truncate((home() / "disk.img").c_str(), 100LL << 30), 0);
+  const HomeScan found = scan_home(home().string(), {}, {.bytes_max = 1 << 20}).value();
+  EXPECT_EQ(found.tree.at("disk.img").size_bytes, 100LL << 30);
+  EXPECT_LT(found.bytes, 1 << 20);
+  EXPECT_EQ(found.bytes + found.hole_bytes, 100LL << 30);
+}
+
+TEST_F(HomeScanTest, WhatSettingsLeaveOutIsCounted) {
+  write("a.tmp", "x");
+  write("b/__pycache__/m", "x");
+  EXPECT_EQ(scan({"*.tmp", "__pycache__/"}).excluded, 2U);
+}
+
 TEST_F(HomeScanTest, AFolderThatBecomesALinkUnderItLeadsNowhere) {
   fs::create_directories(root_ / "outside/inner");
   for (int i = 0; i < 50; ++i) std::ofstream(root_ / ("outside/secret" + std::to_string(i))) << "s";

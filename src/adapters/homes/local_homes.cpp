@@ -1,14 +1,17 @@
 #include "adapters/homes/local_homes.hpp"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
 
 #include "adapters/homes/after_restart.hpp"
 #include "adapters/homes/home_attributes.hpp"
 #include "async/offload.hpp"
+#include "base/descriptor.hpp"
 #include "base/files.hpp"
 #include "base/limits.hpp"
 #include "base/memory.hpp"
@@ -46,9 +49,23 @@ Result<About> read_about(const std::string& path) {
                .boot = std::string(json::text_at(*object, "boot"))};
 }
 
+// A storage that knows no holes has given zeros for them. What does not work costs room, no more.
+void dig_holes_in(const std::string& home, const HomeTree& tree) {
+  const Descriptor folder(::open(home.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  for (const auto& [path, node] : tree) {
+    if (node.hole_bytes == 0) continue;
+    const Descriptor file(folder ? open_beneath(folder.get(), path, O_RDWR | O_NONBLOCK) : -1);
+    struct stat info{};
+    const bool is_full = file && ::fstat(file.get(), &info) == 0 && holes_of(info) == 0;
+    if (!is_full) continue;
+    [[maybe_unused]] const auto dug = dig_holes(file.get());
+  }
+}
+
 // The last step of a sync: with it goes what the home took in memory.
 Result<void> write_last(const std::string& path, HomeTree& tree) {
-  CHECK_OK(replace_file(path, encode_manifest(tree)));
+  TRY(text, encode_manifest(tree));
+  CHECK_OK(replace_file(path, text));
   const std::size_t nodes = tree.size();
   tree.clear();
   give_back_memory(nodes);
@@ -90,20 +107,52 @@ Task<Result<void>> LocalHomes::make(SandboxId id, std::string user_id) {
 Task<Result<void>> LocalHomes::finish(SandboxId id, HomeTree tree) {
   auto work = [home = folder(id), base = file(id, "base.json"),
                tree = std::move(tree)]() mutable -> Result<void> {
+    dig_holes_in(home, tree);
     CHECK_OK(give_attributes(home, tree));
     return write_last(base, tree);
   };
   co_return co_await offload(threads_, std::move(work));
 }
 
-Task<Result<HomeScan>> LocalHomes::scan(SandboxId id) {
-  auto work = [this, home = folder(id), about = file(id, "about.json")]() -> Result<HomeScan> {
+HomeLimits LocalHomes::limits_of(ScanReach reach) const {
+  HomeLimits limits = limits_;
+  limits.cuts = reach != ScanReach::whole;
+  if (reach == ScanReach::ordinary) {
+    limits.nodes_max = std::min(limits.nodes_max, kOrdinaryHomeNodes);
+    limits.names_bytes_max = std::min(limits.names_bytes_max, kOrdinaryHomeNamesBytes);
+  }
+  // The other half is for what the storage has beside it.
+  if (reach == ScanReach::fitting) {
+    limits.nodes_max /= 2;
+    limits.names_bytes_max /= 2;
+  }
+  return limits;
+}
+
+Task<Result<HomeScan>> LocalHomes::scan(SandboxId id, ScanReach reach) {
+  auto work = [this, home = folder(id), about = file(id, "about.json"),
+               limits = limits_of(reach)]() -> Result<HomeScan> {
     TRY(told, read_about(about));
-    TRY(scan, scan_home(home, excludes_, limits_));
+    auto scan = scan_home(home, excludes_, limits);
+    if (!scan && scan.error().code == Code::too_large) give_back_memory(limits.nodes_max);
+    if (!scan) return scan;
     // One that an older version made does not say so.
-    scan.is_after_restart = !told.boot.empty() && told.boot != boot_;
-    if (scan.is_after_restart) scan.holed = find_holes(home, scan.tree);
+    scan->is_after_restart = !told.boot.empty() && told.boot != boot_;
+    if (scan->is_after_restart) scan->holed = find_holes(home, scan->tree);
     return scan;
+  };
+  co_return co_await offload(threads_, std::move(work));
+}
+
+Task<Result<std::int64_t>> LocalHomes::noted_bytes(SandboxId id) {
+  auto work = [base = file(id, "base.json"),
+               journal = file(id, "journal.json")]() -> Result<std::int64_t> {
+    std::int64_t bytes = 0;
+    for (const std::string& path : {base, journal}) {
+      struct stat info{};
+      if (::stat(path.c_str(), &info) == 0) bytes += info.st_size;
+    }
+    return bytes;
   };
   co_return co_await offload(threads_, std::move(work));
 }
@@ -133,8 +182,9 @@ Task<Result<HomeTree>> LocalHomes::journal(SandboxId id) {
 }
 
 Task<Result<void>> LocalHomes::write_journal(SandboxId id, HomeTree files) {
-  auto work = [path = file(id, "journal.json"), files = std::move(files)] {
-    return replace_file(path, encode_manifest(files));
+  auto work = [path = file(id, "journal.json"), files = std::move(files)]() -> Result<void> {
+    TRY(text, encode_manifest(files));
+    return replace_file(path, text);
   };
   co_return co_await offload(threads_, std::move(work));
 }

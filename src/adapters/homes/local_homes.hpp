@@ -32,7 +32,8 @@ class LocalHomes : public Homes {
   bool is_excluded(const std::string& path, NodeKind kind) const override {
     return is_left_out(excludes_, path, kind);
   }
-  Task<Result<HomeScan>> scan(SandboxId id) override;
+  Task<Result<HomeScan>> scan(SandboxId id, ScanReach reach) override;
+  Task<Result<std::int64_t>> noted_bytes(SandboxId id) override;
   Task<Result<HomeTree>> base(SandboxId id) override;
   Task<Result<void>> write_base(SandboxId id, HomeTree tree) override;
   Task<Result<HomeTree>> journal(SandboxId id) override;
@@ -43,6 +44,7 @@ class LocalHomes : public Homes {
 
  private:
   std::string file(const SandboxId& id, const char* name) const;
+  HomeLimits limits_of(ScanReach reach) const;
 
   std::string root_;
   std::string installation_;

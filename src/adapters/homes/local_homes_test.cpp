@@ -40,9 +40,9 @@ TEST_F(LocalHomesTest, AHomeKnowsWhetherItsHostWasStartedAnew) {
   ASSERT_TRUE(run_task(made.make(kId, "user")));
   ASSERT_TRUE(run_task(made.finish(kId, {})));
   write("a", "text");
-  EXPECT_FALSE(run_task(made.scan(kId)).value().is_after_restart);
-  EXPECT_FALSE(run_task(homes("boot-1").scan(kId)).value().is_after_restart);
-  const HomeScan later = run_task(homes("boot-2").scan(kId)).value();
+  EXPECT_FALSE(run_task(made.scan(kId, ScanReach::whole)).value().is_after_restart);
+  EXPECT_FALSE(run_task(homes("boot-1").scan(kId, ScanReach::whole)).value().is_after_restart);
+  const HomeScan later = run_task(homes("boot-2").scan(kId, ScanReach::whole)).value();
   EXPECT_TRUE(later.is_after_restart);
   EXPECT_TRUE(later.holed.empty());
   EXPECT_EQ(later.tree.size(), 1U);
@@ -53,7 +53,7 @@ TEST_F(LocalHomesTest, AnOlderHomeIsTakenAsItIs) {
   LocalHomes made = homes("boot-1");
   ASSERT_TRUE(run_task(made.make(kId, "user")));
   std::ofstream(root_ / kId.text() / "about.json") << R"({"user_id":"u","installation":"i"})";
-  EXPECT_FALSE(run_task(homes("boot-2").scan(kId)).value().is_after_restart);
+  EXPECT_FALSE(run_task(homes("boot-2").scan(kId, ScanReach::whole)).value().is_after_restart);
   const auto kept = run_task(made.list()).value();
   ASSERT_EQ(kept.size(), 1U);
   EXPECT_EQ(kept[0].user_id, "u");
@@ -69,7 +69,7 @@ TEST_F(LocalHomesTest, HolesAreFoundWhereAFileHasThem) {
   const bool can_reserve = ::fallocate(reserved, 0, 0, 1 << 20) == 0;
   ::close(reserved);
   fs::create_symlink("/etc/passwd", home() / "link");
-  const HomeScan found = run_task(homes("boot-2").scan(kId)).value();
+  const HomeScan found = run_task(homes("boot-2").scan(kId, ScanReach::whole)).value();
   EXPECT_TRUE(found.holed.contains("sparse"));
   EXPECT_FALSE(found.holed.contains("whole"));
   if (can_reserve) EXPECT_TRUE(found.holed.contains("reserved"));

@@ -20,27 +20,33 @@ namespace {
 
 namespace fs = std::filesystem;
 
-Result<void> write_parts(const std::string& from, const std::vector<std::string>& paths,
-                         const ObjectFiles& to, ObjectFiles::Batch& batch) {
+// How many of the paths could not be had, because programs hold these files.
+Result<std::size_t> write_parts(const std::string& from, const std::vector<std::string>& paths,
+                                const ObjectFiles& to, ObjectFiles::Batch& batch,
+                                std::int64_t file_bytes_max = INT64_MAX) {
+  std::size_t held = 0;
   for (const auto& path : paths) {
     const auto source = open_regular_file(from, path);
     if (!source && source.error().code == Code::not_found) continue;
+    if (!source && source.error().code == Code::conflict) {
+      ++held;
+      continue;
+    }
     if (!source) return std::unexpected(source.error());
     const Descriptor opened{*source};
-    CHECK_OK(to.write_part(batch, path, opened.get()));
+    struct stat info{};
+    if (::fstat(opened.get(), &info) == 0 && info.st_size > file_bytes_max) {
+      ++held;
+      continue;
+    }
+    const auto written = to.write_part(batch, path, opened.get());
+    if (!written && written.error().code != Code::conflict) {
+      return std::unexpected(written.error());
+    }
+    if (!written) ++held;
   }
-  return to.commit(batch);
-}
-
-// Those of the paths that are regular files. All of them take their names, or none.
-Result<std::vector<ObjectFiles::Part>> copy_files(const std::string& from,
-                                                  const std::vector<std::string>& paths,
-                                                  const ObjectFiles& to, bool durable) {
-  TRY(batch, to.begin(durable));
-  const auto written = write_parts(from, paths, to, batch);
-  if (written) return std::move(batch.parts);
-  ObjectFiles::discard(batch);
-  return std::unexpected(written.error());
+  CHECK_OK(to.commit(batch));
+  return held;
 }
 
 }  // namespace
@@ -85,36 +91,49 @@ Task<Result<FolderPage>> LocalDiskStorage::list_folder(StoragePlace place, Folde
   if (!query.folder.empty()) paths.push_back(query.folder);
   CO_TRY(files, objects(place, paths));
   auto work = [files, query = std::move(query)] { return files.list_folder(query); };
-  co_return co_await offload(threads_, std::move(work));
+  co_return co_await offload(browsers_, std::move(work));
 }
 
 Task<Result<HomeNode>> LocalDiskStorage::stat(StoragePlace place, std::string path) {
   const std::vector<std::string> paths = {path};
   CO_TRY(files, objects(place, paths));
   auto work = [files, path = std::move(path)] { return files.stat(path); };
-  co_return co_await offload(threads_, std::move(work));
+  co_return co_await offload(browsers_, std::move(work));
 }
 
-Task<Result<Storage::Tags>> LocalDiskStorage::store(StoragePlace place, std::string from_folder,
-                                                    std::vector<std::string> paths) {
+Task<Result<Storage::Stored>> LocalDiskStorage::store(StoragePlace place, std::string from_folder,
+                                                      std::vector<std::string> paths,
+                                                      std::int64_t file_bytes_max) {
   CO_TRY(files, objects(place, paths));
-  auto work = [files, from = std::move(from_folder), paths = std::move(paths)]() -> Result<Tags> {
-    TRY(parts, copy_files(from, paths, files, true));
-    Tags tags;
-    for (const auto& part : parts) tags.emplace(part.path, part.tag);
-    return tags;
+  auto work = [files, from = std::move(from_folder), paths = std::move(paths),
+               file_bytes_max]() -> Result<Stored> {
+    // All of them take their names, or none.
+    TRY(batch, files.begin(true));
+    const auto held = write_parts(from, paths, files, batch, file_bytes_max);
+    if (!held) {
+      ObjectFiles::discard(batch);
+      return std::unexpected(held.error());
+    }
+    Stored stored{.tags = {}, .held = *held};
+    for (const auto& part : batch.parts) stored.tags.emplace(part.path, part.tag);
+    return stored;
   };
   co_return co_await offload(threads_, std::move(work));
 }
 
 Task<Result<void>> LocalDiskStorage::fetch(StoragePlace place, std::vector<std::string> paths,
-                                           std::string into_folder) {
+                                           std::string into_folder, std::vector<std::string>) {
   CO_TRY(files, objects(place, paths));
   auto work = [files, into = ObjectFiles(std::move(into_folder)),
                paths = std::move(paths)]() -> Result<void> {
     // What comes down is in the storage: it need not be on the disk before the sandbox begins.
-    TRY(parts, copy_files(files.folder(), paths, into, false));
-    if (parts.size() == paths.size()) return {};
+    TRY(batch, into.begin(false));
+    const auto held = write_parts(files.folder(), paths, into, batch);
+    if (!held) {
+      ObjectFiles::discard(batch);
+      return std::unexpected(held.error());
+    }
+    if (batch.parts.size() == paths.size()) return {};
     return fail(Code::not_found, "A file of the home is gone from the storage.");
   };
   co_return co_await offload(threads_, std::move(work));
@@ -167,13 +186,14 @@ Task<Result<std::string>> LocalDiskStorage::read(StoragePlace place, std::string
     bytes.resize(static_cast<std::size_t>(count));
     return bytes;
   };
-  co_return co_await offload(threads_, std::move(work));
+  co_return co_await offload(browsers_, std::move(work));
 }
 
-Task<Result<std::optional<HomeTree>>> LocalDiskStorage::read_manifest(std::string user_id) {
+Task<Result<std::optional<HomeTree>>> LocalDiskStorage::read_manifest(std::string user_id,
+                                                                      std::size_t bytes_max) {
   CO_TRY(path, manifest_path(user_id));
-  auto work = [path]() -> Result<std::optional<HomeTree>> {
-    TRY(text, read_file(path, kManifestBytesMax));
+  auto work = [path, bytes_max]() -> Result<std::optional<HomeTree>> {
+    TRY(text, read_file(path, bytes_max));
     if (!text) return std::optional<HomeTree>();
     TRY(tree, decode_manifest(*text));
     return std::optional<HomeTree>(std::move(tree));
@@ -183,18 +203,17 @@ Task<Result<std::optional<HomeTree>>> LocalDiskStorage::read_manifest(std::strin
 
 Task<Result<void>> LocalDiskStorage::write_manifest(std::string user_id, HomeTree tree) {
   CO_TRY(path, manifest_path(user_id));
-  auto work = [path, tree = std::move(tree)] { return replace_file(path, encode_manifest(tree)); };
+  auto work = [path, tree = std::move(tree)]() -> Result<void> {
+    TRY(text, encode_manifest(tree));
+    return replace_file(path, text);
+  };
   co_return co_await offload(threads_, std::move(work));
 }
 
 Task<Result<StorageUsage>> LocalDiskStorage::usage(StoragePlace place) {
-  CO_TRY(tree, co_await list(std::move(place)));
-  StorageUsage usage;
-  for (const auto& [path, node] : tree) {
-    usage.total_size_bytes += node.size_bytes;
-    ++usage.total_objects;
-  }
-  co_return usage;
+  CO_TRY(files, objects(place));
+  auto work = [files] { return files.count(); };
+  co_return co_await offload(browsers_, std::move(work));
 }
 
 Task<Result<std::int64_t>> LocalDiskStorage::remove_all(StoragePlace place) {

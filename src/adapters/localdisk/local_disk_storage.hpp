@@ -13,24 +13,29 @@ namespace matrx {
 class LocalDiskStorage : public Storage {
  public:
   explicit LocalDiskStorage(std::string root) : root_(std::move(root)) {}
-  ~LocalDiskStorage() override { threads_.join(); }
+  ~LocalDiskStorage() override {
+    threads_.join();
+    browsers_.join();
+  }
 
   Task<Result<void>> open() override;
   Task<Result<void>> ping() override;
   Task<Result<HomeTree>> list(StoragePlace place) override;
   Task<Result<FolderPage>> list_folder(StoragePlace place, FolderQuery query) override;
   Task<Result<HomeNode>> stat(StoragePlace place, std::string path) override;
-  Task<Result<Tags>> store(StoragePlace place, std::string from_folder,
-                           std::vector<std::string> paths) override;
+  bool keeps_holes() const override { return true; }
+  Task<Result<Stored>> store(StoragePlace place, std::string from_folder,
+                             std::vector<std::string> paths, std::int64_t file_bytes_max) override;
   Task<Result<void>> fetch(StoragePlace place, std::vector<std::string> paths,
-                           std::string into_folder) override;
+                           std::string into_folder, std::vector<std::string> without) override;
   Task<Result<std::string>> copy(StoragePlace place, std::string from, std::string to) override;
   Task<Result<void>> remove(StoragePlace place, std::vector<std::string> paths) override;
   Task<Result<void>> drop_unfinished(StoragePlace place, std::vector<std::string> paths) override;
   Task<Result<void>> drop_stale() override { co_return Result<void>(); }
   Task<Result<std::string>> read(StoragePlace place, std::string path, std::int64_t offset,
                                  std::size_t bytes_max) override;
-  Task<Result<std::optional<HomeTree>>> read_manifest(std::string user_id) override;
+  Task<Result<std::optional<HomeTree>>> read_manifest(std::string user_id,
+                                                      std::size_t bytes_max) override;
   Task<Result<void>> write_manifest(std::string user_id, HomeTree tree) override;
   Task<Result<StorageUsage>> usage(StoragePlace place) override;
   Task<Result<std::int64_t>> remove_all(StoragePlace place) override;
@@ -43,6 +48,8 @@ class LocalDiskStorage : public Storage {
 
   std::string root_;
   asio::thread_pool threads_{kSyncThreads};
+  // Whoever looks at stored files waits for them alone: a folder is as large as a sandbox likes.
+  asio::thread_pool browsers_{kBrowserThreads};
 };
 
 }  // namespace matrx

@@ -28,7 +28,7 @@ Result<FolderPage> ObjectFiles::list_folder(const FolderQuery& query) const {
   while (const dirent* entry = ::readdir(entries.get())) {
     const std::string name = static_cast<const char*>(entry->d_name);
     struct stat info{};
-    if (name == "." || name == ".." || is_part(name) ||
+    if (name == "." || name == ".." || is_part(name) || !page.wants(query.prefix() + name) ||
         ::fstatat(::dirfd(entries.get()), name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) {
       continue;
     }

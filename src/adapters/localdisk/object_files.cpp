@@ -32,27 +32,34 @@ std::string tag_of(const struct stat& info) {
          std::to_string(info.st_mtim.tv_nsec);
 }
 
+std::unexpected<Error> too_much() {
+  return fail(Code::too_large,
+              "There are more files and folders, or longer names, than can be "
+              "listed.");
+}
+
 }  // namespace
 
 bool ObjectFiles::is_part(const std::string& name) { return name.starts_with(kPartPrefix); }
 
 HomeNode ObjectFiles::node_of(const struct stat& info) {
-  HomeNode node{.size_bytes = info.st_size, .tag = tag_of(info)};
+  HomeNode node{.size_bytes = info.st_size, .hole_bytes = holes_of(info), .tag = tag_of(info)};
   node.modified_ns = info.st_mtim.tv_sec * kNsPerSecond + info.st_mtim.tv_nsec;
   return node;
 }
 
 // The folder may be one that a hostile sandbox is rearranging right now (large files): each folder
 // is opened from the top, through no link.
-Result<HomeTree> ObjectFiles::list() const {
-  HomeTree tree;
+Result<void> ObjectFiles::walk(std::size_t waiting_bytes_max, const See& see) const {
   const Descriptor root(::open(folder_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-  if (!root && errno == ENOENT) return tree;
+  if (!root && errno == ENOENT) return {};
   if (!root) return file_error("open " + folder_);
   std::vector<std::string> waiting = {""};
+  std::size_t waiting_bytes = 0;
   while (!waiting.empty()) {
     const std::string above = std::move(waiting.back());
     waiting.pop_back();
+    waiting_bytes -= above.size();
     const int opened =
         open_beneath(root.get(), above.empty() ? "." : above, O_RDONLY | O_DIRECTORY);
     const Listing entries(opened < 0 ? nullptr : ::fdopendir(opened), &::closedir);
@@ -66,12 +73,39 @@ Result<HomeTree> ObjectFiles::list() const {
       }
       std::string path = above.empty() ? name : above + "/" + name;
       if (path.size() >= kPathBytesMax) continue;
-      if (S_ISDIR(info.st_mode)) waiting.push_back(path);
-      if (!S_ISREG(info.st_mode)) continue;
-      tree.emplace(std::move(path), node_of(info));
+      if (S_ISDIR(info.st_mode)) {
+        waiting_bytes += path.size();
+        waiting.push_back(path);
+        if (waiting_bytes > waiting_bytes_max) return too_much();
+      }
+      if (S_ISREG(info.st_mode)) CHECK_OK(see(std::move(path), info));
     }
   }
+  return {};
+}
+
+Result<HomeTree> ObjectFiles::list() const {
+  HomeTree tree;
+  std::size_t names_bytes = 0;
+  const auto add = [&](std::string path, const struct stat& info) -> Result<void> {
+    names_bytes += path.size();
+    if (tree.size() >= kManifestNodesMax || names_bytes > kManifestNamesBytesMax) return too_much();
+    tree.emplace(std::move(path), node_of(info));
+    return {};
+  };
+  CHECK_OK(walk(kHomeNamesBytesMax, add));
   return tree;
+}
+
+Result<StorageUsage> ObjectFiles::count() const {
+  StorageUsage usage;
+  const auto add = [&usage](const std::string&, const struct stat& info) -> Result<void> {
+    usage.total_size_bytes += info.st_size;
+    ++usage.total_objects;
+    return {};
+  };
+  CHECK_OK(walk(kCountedFoldersBytesMax, add));
+  return usage;
 }
 
 Result<ObjectFiles::Batch> ObjectFiles::begin(bool durable) const {
@@ -108,6 +142,10 @@ Result<void> ObjectFiles::write_part(Batch& batch, const std::string& path, int 
   auto written = copy_bytes(source, file.get());
   struct stat info{};
   if (written && ::fstat(file.get(), &info) != 0) written = file_error("stat " + path);
+  if (!written && written.error().code == Code::conflict) {
+    ::unlinkat(batch.root.get(), part.part.c_str(), 0);
+    return written;
+  }
   part.tag = tag_of(info);
   batch.parts.push_back(std::move(part));
   return written;
@@ -160,12 +198,14 @@ Result<void> ObjectFiles::remove(const std::string& path) const {
 }
 
 Result<std::int64_t> ObjectFiles::remove_all() const {
-  TRY(tree, list());
+  // What is too much to be counted goes as well.
+  const auto used = count();
+  if (!used && used.error().code != Code::too_large) return std::unexpected(used.error());
   const auto ec = remove_tree(folder_);
   if (ec && ec != std::errc::no_such_file_or_directory) {
     return fail(Code::unavailable, "The storage does not work.", folder_ + ": " + ec.message());
   }
-  return static_cast<std::int64_t>(tree.size());
+  return used ? used->total_objects : 0;
 }
 
 }  // namespace matrx

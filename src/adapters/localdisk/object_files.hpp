@@ -6,6 +6,7 @@
 
 #include <sys/stat.h>
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,7 @@
 #include "base/error.hpp"
 #include "model/folder_page.hpp"
 #include "model/home_tree.hpp"
+#include "ports/storage.hpp"
 
 namespace matrx {
 
@@ -20,7 +22,10 @@ class ObjectFiles {
  public:
   explicit ObjectFiles(std::string folder) : folder_(std::move(folder)) {}
 
+  // too_large: more than a home may have.
   Result<HomeTree> list() const;
+  // Files, and the bytes in them. too_large: folders with names beyond what may wait to be read.
+  Result<StorageUsage> count() const;
   // not_found: there is no such folder.
   Result<FolderPage> list_folder(const FolderQuery& query) const;
   // not_found: it is no regular file.
@@ -42,6 +47,7 @@ class ObjectFiles {
   };
   Result<Batch> begin(bool durable) const;
   // Takes the bytes of another file; commit() gives all parts their names. Without it they go.
+  // conflict: a program holds it; then there is no such part.
   Result<void> write_part(Batch& batch, const std::string& path, int source) const;
   Result<void> commit(Batch& batch) const;
   static void discard(const Batch& batch);
@@ -55,6 +61,9 @@ class ObjectFiles {
   const std::string& folder() const { return folder_; }
 
  private:
+  using See = std::function<Result<void>(std::string path, const struct stat& info)>;
+  // Shows every file. waiting_bytes_max: of the paths of folders that are still to be read.
+  Result<void> walk(std::size_t waiting_bytes_max, const See& see) const;
   static bool is_part(const std::string& name);  // of a file that is still being written
   static HomeNode node_of(const struct stat& info);
 

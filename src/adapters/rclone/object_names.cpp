@@ -62,6 +62,15 @@ std::optional<std::string> path_of(std::string_view key) {
   return path;
 }
 
+std::string as_pattern(std::string_view key) {
+  std::string pattern;
+  for (const char c : key) {
+    if (std::string_view("*?[]{}\\").contains(c)) pattern += '\\';
+    pattern += c;
+  }
+  return pattern;
+}
+
 bool is_odd(std::string_view key) {
   return std::ranges::any_of(split(key, '/'),
                              [](std::string_view part) { return part.starts_with(kOddMark); });

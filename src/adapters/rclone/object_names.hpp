@@ -18,6 +18,9 @@ std::optional<std::string> key_of(std::string_view path, std::size_t prefix_byte
 // Nothing: no path of a home is written so.
 std::optional<std::string> path_of(std::string_view key);
 
+// The key as a pattern of rclone's filters that fits it alone.
+std::string as_pattern(std::string_view key);
+
 // Whether a part of the key is coded.
 bool is_odd(std::string_view key);
 

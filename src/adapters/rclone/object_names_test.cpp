@@ -46,5 +46,10 @@ TEST(ObjectNames, TooLongIsToldAndStrangeKeysAreRefused) {
   EXPECT_EQ(path_of("=mx=a%zz"), std::nullopt);
 }
 
+TEST(ObjectNames, APatternFitsOneNameOnly) {
+  EXPECT_EQ(as_pattern("a/b c.txt"), "a/b c.txt");
+  EXPECT_EQ(as_pattern("*?[a]{b}"), R"(\*\?\[a\]\{b\})");
+}
+
 }  // namespace
 }  // namespace matrx::rclone

@@ -186,27 +186,32 @@ Task<Result<HomeTree>> RcloneStorage::list(StoragePlace place) {
   co_return co_await on_worker(std::move(work));
 }
 
-Task<Result<Storage::Tags>> RcloneStorage::store(StoragePlace place, std::string from_folder,
-                                                 std::vector<std::string> paths) {
+Task<Result<Storage::Stored>> RcloneStorage::store(StoragePlace place, std::string from_folder,
+                                                   std::vector<std::string> paths,
+                                                   std::int64_t file_bytes_max) {
   CO_TRY(prefix, prefix_of(place));
   for (const auto& path : paths) {
     if (!is_home_path(path)) co_return fail(Code::invalid, "This path cannot be in a home.");
   }
   CO_TRY(staging, rclone::Staging::make(staging_root_));
-  Tags tags;
-  for (std::size_t done = 0; done < paths.size();) {
-    std::vector<rclone::StagedFile> staged;
+  const rclone::Wanted wanted{.folder = std::move(from_folder),
+                              .paths = std::move(paths),
+                              .prefix_bytes = prefix.size() + 1,
+                              .file_bytes_max = file_bytes_max};
+  Stored stored;
+  for (std::size_t done = 0; done < wanted.paths.size();) {
     auto work = [&]() {
       staging.clear();
-      return staging.take(from_folder, paths, done, prefix.size() + 1, staged);
+      return staging.take(wanted, done);
     };
     CO_TRY(taken, co_await on_worker(work));
-    done += taken;
-    if (staged.empty()) continue;
+    done += taken.paths;
+    stored.held += taken.held;
+    if (taken.files.empty()) continue;
     CO_CHECK(co_await send(staging.folder(), prefix));
-    for (const auto& file : staged) tags.emplace(file.path, file.md5);
+    for (const auto& file : taken.files) stored.tags.emplace(file.path, file.md5);
   }
-  co_return tags;
+  co_return stored;
 }
 
 Task<Result<void>> RcloneStorage::send(std::string from_folder, std::string prefix) {
@@ -218,7 +223,7 @@ Task<Result<void>> RcloneStorage::send(std::string from_folder, std::string pref
 }
 
 Task<Result<void>> RcloneStorage::fetch(StoragePlace place, std::vector<std::string> paths,
-                                        std::string into_folder) {
+                                        std::string into_folder, std::vector<std::string> without) {
   CO_TRY(prefix, prefix_of(place));
   std::vector<std::string> odd;
   for (const auto& path : paths) {
@@ -226,13 +231,17 @@ Task<Result<void>> RcloneStorage::fetch(StoragePlace place, std::vector<std::str
     if (rclone::is_odd(key)) odd.push_back(path);
   }
   if (odd.size() < paths.size()) {
-    const json::array coded = {std::string(rclone::kOddMark) + "*",
-                               std::string(rclone::kOddMark) + "*/**"};
-    CO_CHECK(co_await daemon_.transfer("sync/copy",
-                                       {{"srcFs", remote(prefix, "no_head_object=true")},
-                                        {"dstFs", into_folder},
-                                        {"_config", copy_options()},
-                                        {"_filter", json::object{{"ExcludeRule", coded}}}}));
+    json::array excluded = {std::string(rclone::kOddMark) + "*",
+                            std::string(rclone::kOddMark) + "*/**"};
+    for (const auto& path : without) {
+      const auto key = key_in(place, path);
+      if (key) excluded.emplace_back("/" + rclone::as_pattern(*key));
+    }
+    CO_CHECK(co_await daemon_.transfer(
+        "sync/copy", {{"srcFs", remote(prefix, "no_head_object=true")},
+                      {"dstFs", into_folder},
+                      {"_config", copy_options()},
+                      {"_filter", json::object{{"ExcludeRule", std::move(excluded)}}}}));
   }
   if (!odd.empty()) CO_CHECK(co_await fetch_odd(prefix, std::move(odd), into_folder));
   co_return Result<void>();
@@ -352,13 +361,17 @@ Task<Result<std::string>> RcloneStorage::read(StoragePlace place, std::string pa
   co_return bytes;
 }
 
-Task<Result<std::optional<HomeTree>>> RcloneStorage::read_manifest(std::string user_id) {
+Task<Result<std::optional<HomeTree>>> RcloneStorage::read_manifest(std::string user_id,
+                                                                   std::size_t bytes_max) {
   if (!is_valid_user_id(user_id)) co_return fail(Code::invalid, "There is no such user.");
   const auto text =
       co_await daemon_.read(fmt::format("{}/users/{}/.matrx/manifest.json", bucket_, user_id), 0,
-                            kManifestBytesMax, kObjectListDeadline);
+                            bytes_max + 1, kObjectListDeadline);
   if (!text && text.error().code == Code::not_found) co_return std::optional<HomeTree>();
   if (!text) co_return std::unexpected(text.error());
+  if (text->size() > bytes_max) {
+    co_return fail(Code::too_large, "The manifest of this user's home is too large.");
+  }
   auto work = [&text]() -> Result<std::optional<HomeTree>> {
     TRY(tree, decode_manifest(*text));
     return std::optional<HomeTree>(std::move(tree));
@@ -370,7 +383,10 @@ Task<Result<void>> RcloneStorage::write_manifest(std::string user_id, HomeTree t
   if (!is_valid_user_id(user_id)) co_return fail(Code::invalid, "There is no such user.");
   CO_TRY(staging, rclone::Staging::make(staging_root_));
   auto work = [path = (fs::path(staging.folder()) / "manifest.json").string(),
-               tree = std::move(tree)] { return replace_file(path, encode_manifest(tree)); };
+               tree = std::move(tree)]() -> Result<void> {
+    TRY(encoded, encode_manifest(tree));
+    return replace_file(path, encoded);
+  };
   CO_CHECK(co_await on_worker(std::move(work)));
   co_return co_await send(staging.folder(), fmt::format("{}/users/{}/.matrx", bucket_, user_id));
 }

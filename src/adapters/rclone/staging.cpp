@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <openssl/evp.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -77,6 +78,21 @@ Result<Copied> copy_file(int source, const std::string& target) {
   return copied;
 }
 
+// not_found: there is no such file any more. conflict: a program holds it, or has made it larger
+// than it was when it was found to fit.
+Result<Copied> copy_from(const Wanted& wanted, const std::string& path, const std::string& target) {
+  TRY(opened, open_regular_file(wanted.folder, path));
+  const Descriptor source{opened};
+  struct stat info{};
+  if (::fstat(source.get(), &info) != 0) return file_error("stat " + path);
+  if (info.st_size > wanted.file_bytes_max) {
+    return fail(Code::conflict, "The file grows while it is read.", path);
+  }
+  auto copied = copy_file(source.get(), target);
+  if (!copied) ::unlink(target.c_str());
+  return copied;
+}
+
 }  // namespace
 
 Result<Staging> Staging::make(const std::string& root) {
@@ -100,35 +116,32 @@ void Staging::clear() const {
   fs::create_directories(folder_, ec);
 }
 
-Result<std::size_t> Staging::take(const std::string& from_folder,
-                                  const std::vector<std::string>& paths, std::size_t first,
-                                  std::size_t prefix_bytes, std::vector<StagedFile>& staged) const {
+Result<Staging::Taken> Staging::take(const Wanted& wanted, std::size_t first) const {
   const std::int64_t bytes_max = room(folder_);
   std::int64_t bytes = 0;
-  std::size_t next = first;
-  for (; next < paths.size(); ++next) {
-    const std::string& path = paths[next];
-    const bool is_enough = next - first >= kStagedFilesMax || bytes >= bytes_max;
-    if (is_enough && !staged.empty()) break;
-    const auto key = key_of(path, prefix_bytes);
+  Taken taken;
+  for (std::size_t next = first; next < wanted.paths.size(); ++next, ++taken.paths) {
+    const std::string& path = wanted.paths[next];
+    const bool is_enough = taken.paths >= kStagedFilesMax || bytes >= bytes_max;
+    if (is_enough && !taken.files.empty()) break;
+    const auto key = key_of(path, wanted.prefix_bytes);
     if (!key) continue;
-    const auto opened = open_regular_file(from_folder, path);
-    if (!opened && opened.error().code == Code::not_found) continue;
-    if (!opened) return std::unexpected(opened.error());
-    const Descriptor source{*opened};
-    const std::string target = (fs::path(folder_) / *key).string();
-    auto copied = copy_file(source.get(), target);
+    auto copied = copy_from(wanted, path, (fs::path(folder_) / *key).string());
+    if (!copied && copied.error().code == Code::not_found) continue;
+    if (!copied && copied.error().code == Code::conflict) {
+      ++taken.held;
+      continue;
+    }
     if (!copied) {
-      ::unlink(target.c_str());
       // What has found room goes first, and makes room.
-      if (copied.error().code == Code::exhausted && !staged.empty()) break;
+      if (copied.error().code == Code::exhausted && !taken.files.empty()) break;
       if (copied.error().code == Code::exhausted) copied.error().message = kNoRoom;
       return std::unexpected(copied.error());
     }
     bytes += copied->bytes;
-    staged.push_back({.path = path, .key = *key, .md5 = std::move(copied->md5)});
+    taken.files.push_back({.path = path, .key = *key, .md5 = std::move(copied->md5)});
   }
-  return next - first;
+  return taken;
 }
 
 }  // namespace matrx::rclone

@@ -3,6 +3,7 @@
 // read before, by us, through openat2 without following any link, and nobody can change it any
 // more. Blocking: for a worker thread.
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,14 @@ struct StagedFile {
   std::string md5;  // lower-case hex
 };
 
+// What is asked of a home.
+struct Wanted {
+  std::string folder;
+  std::vector<std::string> paths;
+  std::size_t prefix_bytes = 0;  // of the keys
+  std::int64_t file_bytes_max = INT64_MAX;
+};
+
 class Staging {
  public:
   // A folder of its own below `root`; gone with this object.
@@ -27,12 +36,15 @@ class Staging {
   const std::string& folder() const { return folder_; }
 
   // Takes files in order until there are enough (kStagedFilesMax, kStagedBytesMax and a share of
-  // the free disk) or the disk is full; the rest comes in the next round. Answers how many of the
-  // paths are dealt with. What is no regular file any more, or has a name that no key can carry, is
-  // left out. exhausted: not even the first one finds room.
-  Result<std::size_t> take(const std::string& from_folder, const std::vector<std::string>& paths,
-                           std::size_t first, std::size_t prefix_bytes,
-                           std::vector<StagedFile>& staged) const;
+  // the free disk) or the disk is full; the rest comes in the next round. What is no regular file
+  // any more, or has a name that no key can carry, is left out; what a program holds is counted.
+  // exhausted: not even the first one finds room.
+  struct Taken {
+    std::vector<StagedFile> files;
+    std::size_t paths = 0;  // that are dealt with
+    std::size_t held = 0;   // of these
+  };
+  Result<Taken> take(const Wanted& wanted, std::size_t first) const;
 
   // Empties the folder.
   void clear() const;
