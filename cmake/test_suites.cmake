@@ -12,6 +12,7 @@ target_compile_options(sim_test PRIVATE $<$<CONFIG:Debug>:-O1>)
 
 test_program(store_contract_test contract
   SOURCES ${CMAKE_SOURCE_DIR}/tests/contract/store_contract_test.cpp
+    ${CMAKE_SOURCE_DIR}/tests/contract/store_time_test.cpp
   LIBS matrx_adapters_memory matrx_adapters_sqlite matrx_adapters_postgres
   FILTER "-*Postgres*")
 # Those of Postgres all on one server, which is started for them.

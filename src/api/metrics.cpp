@@ -101,9 +101,22 @@ Task<http::Response> Api::metrics(Context&) {
   metrics.value(core_.active());
   metrics.family("matrx_unsaved_homes", "gauge", "Homes that wait here for the storage.");
   metrics.value(core_.unsaved_homes());
+  metrics.family("matrx_oldest_checkpoint_seconds", "gauge",
+                 "Since the oldest of the last checkpoints of homes that are in use here.");
+  metrics.value(std::chrono::duration<double>(core_.oldest_checkpoint_age()).count());
   metrics.family("matrx_uptime_seconds", "gauge", "Since the start of the orchestrator.");
   const std::chrono::duration<double> up = std::chrono::steady_clock::now() - started_;
   metrics.value(up.count());
+  metrics.family("matrx_task_failures_total", "counter",
+                 "Tasks that a bug has ended; a loop among them begins anew.");
+  metrics.value(0, "task=\"\"");  // so that the first one is seen as an increase
+  for (const auto& [name, count] : core_.task_failures()) {
+    metrics.value(count, fmt::format("task=\"{}\"", name));
+  }
+  metrics.family(
+      "matrx_clock_step_seconds", "gauge",
+      "How far the host's clock was set ahead of the registry's, which goes on as before.");
+  metrics.value(std::chrono::duration<double>(core_.clock_step()).count());
   add_syncs(metrics, core_.home_sync().totals());
   add_cold(metrics, core_.cold_totals());
   add_user_storage(metrics, core_.user_storage().totals());

@@ -7,8 +7,11 @@
 #include "async/notice.hpp"
 #include "async/offload.hpp"
 #include "async/race.hpp"
+#include "async/steady_time.hpp"
+#include "async/task_failures.hpp"
 #include "async/task_group.hpp"
 #include "async/turns.hpp"
+#include "base/limits.hpp"
 #include "base/log.hpp"
 #include "fakes/run_task.hpp"
 
@@ -110,6 +113,91 @@ TEST(TaskGroup, AnExceptionEndsOnlyItsTask) {
   };
   run_task(all());
   EXPECT_EQ(done, 1);
+}
+
+// Sleeps no time, and keeps what it was asked for.
+struct ToldClock : SystemClock {
+  Task<void> sleep(milliseconds duration) override {
+    slept.push_back(duration);
+    co_await yield();
+  }
+  std::vector<milliseconds> slept;
+};
+
+TEST(TaskGroup, ALoopThatABugHasEndedBeginsAnewAfterAGrowingPause) {
+  log::configure(log::Level::critical, log::Format::text, [](std::string_view) {});
+  ToldClock clock;
+  int begun = 0;
+  bool lives = false;
+  auto loop = [&]() -> Task<void> {
+    if (++begun <= 12) throw std::bad_alloc();
+    // A wait that somebody else has aborted is a bug as well, and no end.
+    if (begun == 13) throw boost::system::system_error(asio::error::operation_aborted);
+    lives = true;
+    asio::steady_timer timer(co_await asio::this_coro::executor, 1h);
+    co_await timer.async_wait(asio::use_awaitable);
+  };
+  auto all = [&]() -> Task<void> {
+    const Executor executor = co_await asio::this_coro::executor;
+    TaskGroup group(executor);
+    group.spawn_for_ever("loop", clock, loop);
+    while (!lives) co_await yield();
+    EXPECT_EQ(task_failures(executor).at("loop"), 13);
+    group.cancel();
+    co_await group.join();
+    EXPECT_EQ(task_failures(executor).at("loop"), 13) << "an end that was asked for is no failure";
+  };
+  run_task(all());
+  EXPECT_EQ(begun, 14);
+  ASSERT_EQ(clock.slept.size(), 13U);
+  EXPECT_EQ(clock.slept[0], kTaskRestartMin);
+  EXPECT_EQ(clock.slept[1], 2 * kTaskRestartMin);
+  EXPECT_EQ(clock.slept[12], kTaskRestartMax);
+}
+
+TEST(TaskGroup, WhoComesAfterTheCancellationIsCancelledToo) {
+  SystemClock clock;
+  auto sleeper = [&]() -> Task<void> { co_await clock.sleep(1h); };
+  auto all = [&]() -> Task<void> {
+    TaskGroup group(co_await asio::this_coro::executor);
+    group.cancel();
+    group.spawn("late", sleeper());
+    co_await yield();
+    group.spawn("later", sleeper());
+    co_await group.join();
+  };
+  run_task(all());
+}
+
+// A clock that somebody sets.
+struct SetClock : SystemClock {
+  TimePoint now() const override { return TimePoint(up + ahead); }
+  milliseconds boot_time() const override { return up; }
+  milliseconds up{1'000'000}, ahead{50'000'000};
+};
+
+TEST(SteadyTime, FollowsSmallStepsAndNoLargeOnes) {
+  log::configure(log::Level::critical, log::Format::text, [](std::string_view) {});
+  SetClock clock;
+  SteadyTime time(clock);
+  EXPECT_EQ(time.now(), clock.now());
+  clock.ahead += 30s;
+  EXPECT_EQ(time.now(), clock.now());
+  for (const milliseconds step : {milliseconds(1h), milliseconds(-2h)}) {
+    const TimePoint before = time.now();
+    clock.ahead += step;
+    clock.up += 5s;
+    EXPECT_EQ(time.now(), before + 5s);
+    EXPECT_EQ(time.step(), step);
+    clock.ahead -= step;  // taken back
+    EXPECT_EQ(time.now(), clock.now());
+    EXPECT_EQ(time.step(), 0s);
+  }
+  clock.ahead += 1h;
+  (void)time.now();
+  time.confirm();
+  EXPECT_EQ(time.now(), clock.now());
+  EXPECT_EQ(time.step(), 0s);
 }
 
 TEST(TaskGroup, CancelEndsSleepers) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <string>
 
 #include "async/race.hpp"
 #include "async/task.hpp"
@@ -19,6 +20,13 @@ class Clock {
   // whatever somebody does to the wall clock.
   virtual milliseconds uptime() const = 0;
 
+  // The same, and it goes on while the machine sleeps: for what others count meanwhile.
+  virtual milliseconds boot_time() const { return uptime(); }
+
+  // Names what boot_time() counts from: another boot of the machine has another name. Empty:
+  // unknown.
+  virtual std::string boot() const { return {}; }
+
   // Sleeps at least that long; ends early only by cancellation (throws operation_aborted).
   virtual Task<void> sleep(milliseconds duration) = 0;
 };
@@ -27,6 +35,8 @@ class SystemClock : public Clock {
  public:
   TimePoint now() const override;
   milliseconds uptime() const override;
+  milliseconds boot_time() const override;
+  std::string boot() const override;
   Task<void> sleep(milliseconds duration) override;
 };
 

@@ -4,8 +4,9 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/deferred.hpp>
 #include <boost/asio/experimental/parallel_group.hpp>
-#include <boost/system/system_error.hpp>
 #include <exception>
+
+#include "async/task_failures.hpp"
 
 namespace matrx {
 namespace {
@@ -14,17 +15,6 @@ struct Ends {
   std::array<std::size_t, 2> order{};
   std::array<std::exception_ptr, 2> errors;
 };
-
-bool is_cancellation(const std::exception_ptr& error) {
-  if (!error) return false;
-  try {
-    std::rethrow_exception(error);
-  } catch (const boost::system::system_error& e) {
-    return e.code() == asio::error::operation_aborted;
-  } catch (...) {
-    return false;
-  }
-}
 
 // Both on the caller's executor, until `enough` says that the rest is to be cancelled.
 template <class Enough>

@@ -36,9 +36,11 @@ Task<void> Caretaker::work_for_ever() {
 }
 
 Task<Result<void>> Caretaker::work() {
-  CO_TRY(ours, co_await store_.take_lease("caretaker", settings_.installation,
-                                          std::chrono::milliseconds(kCaretakerLease)));
-  if (!ours) co_return Result<void>();
+  if (store_.is_shared()) {
+    CO_TRY(ours, co_await store_.take_lease("caretaker", settings_.process,
+                                            std::chrono::milliseconds(kCaretakerLease)));
+    if (!ours) co_return Result<void>();
+  }
   CO_TRY(now, co_await store_.now());
   CO_CHECK(co_await end_deserted(now));
   co_return co_await prune(now);
@@ -48,8 +50,10 @@ Task<Result<void>> Caretaker::end_deserted(TimePoint now) {
   CO_TRY(rows, co_await store_.list_deserted(now, now - kDesertedAfter, kCaretakerBatch));
   for (const Sandbox& row : rows) {
     const auto ended = co_await registry_.change(row.id, kCaretaker, end_as_lost);
-    // Its own host was faster after all.
-    if (!ended && ended.error().code != Code::conflict) co_return std::unexpected(ended.error());
+    // Its own host was faster after all; or this one row cannot be read or written.
+    const bool is_its_own =
+        !ended && (ended.error().code == Code::conflict || ended.error().code == Code::internal);
+    if (!ended && !is_its_own) co_return std::unexpected(ended.error());
   }
   co_return Result<void>();
 }

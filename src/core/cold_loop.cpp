@@ -23,8 +23,8 @@ struct Over {
 
 void ColdLoop::start() {
   if (!cold_.bind(SandboxId(), {})) return;  // sandboxes have none
-  tasks_.spawn("watch cold storage", watch_for_ever());
-  tasks_.spawn("compare cold storage", compare_for_ever());
+  tasks_.spawn_for_ever("watch cold storage", clock_, [this] { return watch_for_ever(); });
+  tasks_.spawn_for_ever("compare cold storage", clock_, [this] { return compare_for_ever(); });
 }
 
 Task<void> ColdLoop::watch_for_ever() {
@@ -112,6 +112,7 @@ Task<Result<void>> ColdLoop::clear() {
     const auto row = co_await store_.get(mount.id);
     if (row && is_final(row->status)) driver_.schedule(mount.id, kCold);
     if (row) continue;
+    if (row.error().code == Code::internal) continue;  // nobody can read it; told elsewhere
     if (row.error().code != Code::not_found) co_return std::unexpected(row.error());
     if (clearing_.insert(mount.id).second) tasks_.spawn("clear a mount", clear_stray(mount));
   }

@@ -3,11 +3,21 @@
 #include "model/states.hpp"
 
 namespace matrx {
+namespace {
+
+// Two processes with one installation, as copies of one disk have it, must not share a lease.
+CoreSettings with_process(CoreSettings settings, Random& random) {
+  if (settings.process.empty()) settings.process = settings.installation + "/" + random.hex(4);
+  return settings;
+}
+
+}  // namespace
 
 Core::Core(Executor executor, CoreSettings settings, Store& store, Runtime& runtime, Guest& guest,
            Machine& machine, Storage& storage, Homes& homes, ColdMounts& cold, Clock& clock,
            Random& random)
-    : settings_(std::move(settings)),
+    : executor_(executor),
+      settings_(with_process(std::move(settings), random)),
       store_(store),
       runtime_(runtime),
       machine_(machine),
@@ -46,8 +56,10 @@ Task<Result<void>> Core::open() {
 }
 
 Task<Result<void>> Core::reconcile() {
-  CO_CHECK(co_await home_loop_.clear_disk());
-  co_return co_await loops_.reconcile();
+  // Trouble with the one is no reason to leave the other undone.
+  const auto cleared = co_await home_loop_.clear_disk();
+  CO_CHECK(co_await loops_.reconcile());
+  co_return cleared;
 }
 
 void Core::start() {

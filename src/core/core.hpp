@@ -1,6 +1,7 @@
 #pragma once
 // The inside of the house: everything that is decided. Knows ports only.
 
+#include "async/task_failures.hpp"
 #include "core/cold_loop.hpp"
 #include "core/commands.hpp"
 #include "core/home_loop.hpp"
@@ -69,9 +70,16 @@ class Core {
 
   Task<Result<SandboxPage>> list(ListQuery query) { return store_.list(std::move(query)); }
 
+  // Of this process, by the name of the task: each is a bug.
+  const std::map<std::string_view, std::int64_t>& task_failures() const {
+    return matrx::task_failures(executor_);
+  }
+  milliseconds clock_step() const { return store_.clock_step(); }
+
   // For health: never waits.
   std::int64_t active() const { return registry_.active(); }
   std::int64_t unsaved_homes() const { return home_loop_.unsaved(); }
+  milliseconds oldest_checkpoint_age() const { return home_loop_.oldest_checkpoint_age(); }
   ColdTotals cold_totals() const { return cold_.totals(); }
   // For readiness: ok, or why not.
   Task<Result<void>> check_store() { return store_.ping(); }
@@ -81,6 +89,7 @@ class Core {
   const CoreSettings& settings() const { return settings_; }
 
  private:
+  Executor executor_;
   CoreSettings settings_;
   Store& store_;
   Runtime& runtime_;

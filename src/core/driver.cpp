@@ -12,6 +12,11 @@ std::string how_it_ended(const std::optional<Container>& container) {
   return "The container ended with exit code " + std::to_string(container->exit_code) + ".";
 }
 
+std::string words_on_stuck(const Error& error) {
+  return "The container engine cannot remove the container of this sandbox; trying again. " +
+         error.message;
+}
+
 }  // namespace
 
 void Driver::set_stop(Sandbox& row, const Stop& stop, TimePoint now) const {
@@ -26,6 +31,7 @@ void Driver::set_stop(Sandbox& row, const Stop& stop, TimePoint now) const {
 Task<Result<Sandbox>> Driver::begin_stop(SandboxId id, Stop stop, Actor actor) {
   auto change = [this, stop](Sandbox& row, NewEvent& event, TimePoint now) -> Result<bool> {
     if (is_final(row.status)) return false;
+    if (stop.only_if && !stop.only_if(row, now)) return false;
     event.type = stop.event_type;
     event.detail = stop.detail;
     if (row.status == Status::shutting_down) {
@@ -51,9 +57,15 @@ void Driver::schedule(SandboxId id, Actor actor) {
 }
 
 Task<void> Driver::drive_scheduled(SandboxId id, Actor actor) {
+  struct Waiting {
+    std::unordered_set<SandboxId>& scheduled;
+    SandboxId id;
+    ~Waiting() { scheduled.erase(id); }
+  };
+  std::optional<Waiting> waiting(std::in_place, scheduled_, id);
   const auto turn = co_await turns_.take(id.text());
   // From here on a new event means a new look: what we are about to read may be older than it.
-  scheduled_.erase(id);
+  waiting.reset();
   const auto driven = co_await drive_with_turn(id, actor, &slots_);
   if (!driven) {
     log::warning("sandbox not yet where it should be", {{"sandbox_id", id.text()},
@@ -65,6 +77,7 @@ Task<void> Driver::drive_scheduled(SandboxId id, Actor actor) {
 
 Task<Result<void>> Driver::drive_with_turn(SandboxId id, Actor actor, Slots* slots) {
   Tried tried;
+  std::optional<Error> stuck;  // why the engine does not let go of the container
   std::optional<Slots::Slot> slot;
   for (int steps = 0; steps < kDriveStepsMax; ++steps) {
     if (slots != nullptr && !slot) slot.emplace(co_await slots->take());
@@ -74,20 +87,32 @@ Task<Result<void>> Driver::drive_with_turn(SandboxId id, Actor actor, Slots* slo
     CO_TRY(container, co_await runtime_.inspect(id));
     CO_TRY(now, co_await store_.now());
     const Step step = next_step(row, container, now, tried);
-    if (step == Step::none) {
-      if (is_final(row.status)) guest_.forget(id);
-      if (is_final(row.status) && !is_unsaved(row)) co_await homes_.forget(id);
+    const bool is_stuck = step == Step::remove_container && stuck.has_value();
+    if (step == Step::none || is_stuck) {
+      // What has ended needs nothing of this host any more, whatever the engine keeps of it.
+      const bool is_over =
+          is_final(row.status) && (!container || container->state == ContainerState::ended);
+      if (is_over) guest_.forget(id);
+      if (is_over && !is_unsaved(row)) co_await homes_.forget(id);
       slot.reset();
       // A destroy has waited for it as long as its patience lasted.
       const milliseconds rest = slots != nullptr ? kColdFlushLater : kColdFlushMin;
-      if (is_final(row.status)) co_await detach_cold(row, rest, actor);
-      co_return Result<void>();
+      if (is_over) co_await detach_cold(row, rest, actor);
+      if (!is_stuck) co_return Result<void>();
+      if (container) co_await tell_stuck(row, *container, *stuck, actor);
+      co_return std::unexpected(*stuck);
     }
     // These two may use up all the patience there is: no reason to hold others up.
     if (step == Step::tell_agent) tried.agent_told = true;
     if (step == Step::save_home) tried.home_saved = true;
     if (step == Step::tell_agent || step == Step::save_home) slot.reset();
-    auto applied = co_await apply(step, std::move(row), container, now, actor);
+    auto applied = co_await apply(step, std::move(row), container, now, stuck, actor);
+    if (!applied && step == Step::remove_container) {
+      // It may have ended all the same: then there is more to be done without the engine.
+      tried.removal_failed = true;
+      stuck = applied.error();
+      continue;
+    }
     const bool lost_race = !applied && applied.error().code == Code::conflict;
     if (!applied && !lost_race) co_return applied;
   }
@@ -108,8 +133,16 @@ Task<void> Driver::detach_cold(const Sandbox& row, milliseconds patience, Actor 
       "Large files are still on their way to the storage." + (why.empty() ? "" : " " + why));
 }
 
+// As long as programs run in it, its home cannot be saved: whoever waits for that learns why.
+Task<void> Driver::tell_stuck(const Sandbox& row, const Container& container, const Error& error,
+                              Actor actor) {
+  if (container.state == ContainerState::ended || !is_unsaved(row)) co_return;
+  co_await registry_.note_storage(row.id, std::move(actor), StorageState::active,
+                                  words_on_stuck(error));
+}
+
 Task<Result<void>> Driver::apply(Step step, Sandbox row, const std::optional<Container>& container,
-                                 TimePoint now, Actor actor) {
+                                 TimePoint now, const std::optional<Error>& stuck, Actor actor) {
   const SandboxId id = row.id;
   Registry::Change change;
   switch (step) {
@@ -180,8 +213,9 @@ Task<Result<void>> Driver::apply(Step step, Sandbox row, const std::optional<Con
       break;
 
     case Step::finish_stop:
-      change = [](Sandbox& changed, NewEvent&, TimePoint) -> Result<bool> {
+      change = [&stuck](Sandbox& changed, NewEvent&, TimePoint) -> Result<bool> {
         const bool expired = changed.stop_reason == StopReason::expired;
+        if (stuck) changed.status_detail = words_on_stuck(*stuck);
         changed.status = expired ? Status::expired : Status::stopped;
         // Somebody wrote shutting_down into the database by hand, and no reason.
         if (!changed.stop_reason) changed.stop_reason = StopReason::admin;

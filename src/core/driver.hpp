@@ -1,6 +1,7 @@
 #pragma once
 // Brings one sandbox after the other to where its row says it should be.
 
+#include <functional>
 #include <string>
 #include <unordered_set>
 
@@ -41,6 +42,8 @@ class Driver {
     StopReason reason = StopReason::user_requested;
     std::string event_type = {};  // default: "shutting_down"
     std::string detail = {};
+    // Asked about the row as it is when it is changed; false: it goes on as it is. None: always.
+    std::function<bool(const Sandbox& row, TimePoint now)> only_if = {};
   };
   Task<Result<Sandbox>> begin_stop(SandboxId id, Stop stop, Actor actor);
 
@@ -58,7 +61,9 @@ class Driver {
   // With slots, each step holds one, except while an agent is being waited for.
   Task<Result<void>> drive_with_turn(SandboxId id, Actor actor, Slots* slots);
   Task<Result<void>> apply(Step step, Sandbox row, const std::optional<Container>& container,
-                           TimePoint now, Actor actor);
+                           TimePoint now, const std::optional<Error>& stuck, Actor actor);
+  Task<void> tell_stuck(const Sandbox& row, const Container& container, const Error& error,
+                        Actor actor);
   Task<void> drive_scheduled(SandboxId id, Actor actor);
   Task<void> detach_cold(const Sandbox& row, milliseconds patience, Actor actor);
   void set_stop(Sandbox& row, const Stop& stop, TimePoint now) const;

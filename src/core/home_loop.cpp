@@ -1,7 +1,6 @@
 #include "core/home_loop.hpp"
 
 #include <algorithm>
-#include <unordered_set>
 
 #include "base/limits.hpp"
 #include "base/log.hpp"
@@ -11,7 +10,11 @@ namespace matrx {
 namespace {
 
 const Actor kHomes{"loop:homes"};
-constexpr auto kTick = milliseconds(1000);
+// All rows of this host are read for each look, so it is taken a few times in an interval.
+milliseconds tick_of(milliseconds interval) {
+  return std::min(interval,
+                  std::clamp<milliseconds>(interval / 12, kCheckpointLookMin, kCheckpointLookMax));
+}
 
 void warn(const char* what, const Error& error) {
   log::warning(what, {{"error", error.message}, {"internal", error.internal}});
@@ -20,9 +23,9 @@ void warn(const char* what, const Error& error) {
 }  // namespace
 
 void HomeLoop::start() {
-  tasks_.spawn("save homes", save_for_ever());
-  tasks_.spawn("checkpoints", checkpoint_for_ever());
-  tasks_.spawn("old uploads", drop_stale_for_ever());
+  tasks_.spawn_for_ever("save homes", clock_, [this] { return save_for_ever(); });
+  tasks_.spawn_for_ever("checkpoints", clock_, [this] { return checkpoint_for_ever(); });
+  tasks_.spawn_for_ever("old uploads", clock_, [this] { return drop_stale_for_ever(); });
 }
 
 Task<void> HomeLoop::save_for_ever() {
@@ -71,12 +74,20 @@ Task<Result<void>> HomeLoop::clear_disk() {
       if (is_final(row->status)) driver_.schedule(home.id, kHomes);
     } else if (row.error().code == Code::not_found) {
       without_row.push_back(home);
+    } else if (row.error().code == Code::internal) {
+      tell_unreadable(home.id, row.error());  // its home is kept, and holds up no other
     } else {
       co_return std::unexpected(row.error());
     }
   }
   strays_.found(without_row);
   co_return Result<void>();
+}
+
+void HomeLoop::tell_unreadable(const SandboxId& id, const Error& error) {
+  if (unreadable_.size() >= kReportedStrangersMax || !unreadable_.insert(id).second) return;
+  log::error("the row of a home on the disk cannot be read; the home is left alone",
+             {{"sandbox_id", id.text()}, {"error", error.message}, {"internal", error.internal}});
 }
 
 Task<void> HomeLoop::drop_stale_for_ever() {
@@ -89,7 +100,7 @@ Task<void> HomeLoop::drop_stale_for_ever() {
 
 Task<void> HomeLoop::checkpoint_for_ever() {
   for (;;) {
-    co_await clock_.sleep(std::min<milliseconds>(kTick, settings_.home_sync_interval));
+    co_await clock_.sleep(tick_of(settings_.home_sync_interval));
     if (const auto done = co_await schedule_checkpoints(); !done) {
       log::debug("checkpoints wait for the registry", {{"error", done.error().message}});
     }
@@ -109,6 +120,7 @@ Task<Result<void>> HomeLoop::schedule_checkpoints() {
     if (is_new) {
       const auto share = static_cast<milliseconds::rep>(std::hash<SandboxId>()(row.id) % 1000);
       checkpoint.due = now + settings_.home_sync_interval * (500 + share / 2) / 1000;
+      checkpoint.done_at = now;
     }
     if (checkpoint.under_way || checkpoint.due > now) continue;
     checkpoint.under_way = true;
@@ -120,19 +132,34 @@ Task<Result<void>> HomeLoop::schedule_checkpoints() {
   co_return Result<void>();
 }
 
+milliseconds HomeLoop::oldest_checkpoint_age() const {
+  milliseconds age{0};
+  for (const auto& [id, checkpoint] : checkpoints_) {
+    age = std::max(age, clock_.uptime() - checkpoint.done_at);
+  }
+  return age;
+}
+
 Task<void> HomeLoop::checkpoint_one(SandboxId id) {
   struct Over {
     HomeLoop& loop;
     SandboxId id;
+    milliseconds pause;
     ~Over() {
       Checkpoint& checkpoint = loop.checkpoints_[id];
       checkpoint.under_way = false;
-      checkpoint.due = loop.clock_.uptime() + loop.settings_.home_sync_interval;
+      checkpoint.due = loop.clock_.uptime() + pause;
     }
-  } const over{*this, id};
+  } over{*this, id, settings_.home_sync_interval};
   const auto row = co_await store_.get(id);
   if (!row || !is_usable(row->status)) co_return;
+  const milliseconds began = clock_.uptime();
   const auto done = co_await homes_.checkpoint(*row);
+  if (done) checkpoints_[id].done_at = began;
+  if (!done && done.error().code == Code::cancelled) {
+    over.pause = std::min<milliseconds>(over.pause, kCheckpointYieldPause);
+    co_return;
+  }
   // The row tells why it fails and that it works again, not of each minute.
   const auto after = co_await store_.get(id);
   if (!after || !is_usable(after->status)) co_return;  // its last save tells

@@ -3,6 +3,7 @@
 // the disk of those that nobody needs.
 
 #include <unordered_map>
+#include <unordered_set>
 
 #include "core/driver.hpp"
 #include "core/stray_homes.hpp"
@@ -36,6 +37,9 @@ class HomeLoop {
   // Homes of this host that are not saved yet, as of the last look.
   std::int64_t unsaved() const { return unsaved_ + homes_.strays(); }
 
+  // How much work the loss of this host would cost at most, now.
+  milliseconds oldest_checkpoint_age() const;
+
  private:
   Task<void> save_for_ever();
   Task<void> drop_stale_for_ever();
@@ -44,9 +48,11 @@ class HomeLoop {
   Task<void> give_up(SandboxId id);
   Task<Result<void>> schedule_unsaved();
   Task<Result<void>> schedule_checkpoints();
+  void tell_unreadable(const SandboxId& id, const Error& error);
 
   struct Checkpoint {
-    milliseconds due{0};  // of the clock's uptime
+    milliseconds due{0};      // of the clock's uptime
+    milliseconds done_at{0};  // the storage has the home as it was then
     bool under_way = false;
   };
 
@@ -60,6 +66,7 @@ class HomeLoop {
   Store& store_;
   Clock& clock_;
   std::unordered_map<SandboxId, Checkpoint> checkpoints_;
+  std::unordered_set<SandboxId> unreadable_;  // that were told of
   std::int64_t unsaved_ = 0;
   TaskGroup tasks_;
 };

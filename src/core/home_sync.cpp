@@ -41,6 +41,12 @@ SyncReport note_sent(UploadPlan& plan, const Storage::Tags& stored) {
   return report;
 }
 
+struct Committing {
+  std::unordered_set<SandboxId>& ids;
+  SandboxId id;
+  ~Committing() { ids.erase(id); }
+};
+
 std::string words_on_held(std::size_t held) {
   if (held == 0) return {};
   return std::to_string(held) +
@@ -99,10 +105,40 @@ Task<Result<HomeTree>> HomeSync::read_remote(std::string user_id, Slots& slots,
   co_return co_await compute(nodes, std::move(merge));
 }
 
+HomeSync::Wanted::Wanted(HomeSync& sync, std::string user_id)
+    : sync_(sync), user_id_(std::move(user_id)) {
+  ++sync_.wanted_[user_id_];
+  sync_.create_came_.notify();
+}
+
+HomeSync::Wanted::~Wanted() {
+  const auto found = sync_.wanted_.find(user_id_);
+  if (--found->second == 0) sync_.wanted_.erase(found);
+}
+
+// Somebody waits for a create, and nobody for a checkpoint: that can be done again, since its
+// journal tells what it has sent. But not for ever, where a user's sandboxes come one after the
+// other.
 Task<Result<std::string>> HomeSync::checkpoint(Sandbox row) {
   Sync sync = [this, row] { return up_while_usable(row); };
-  CO_TRY(report, co_await alone(row, SyncDirection::checkpoint, std::move(sync)));
+  auto work = alone(row, SyncDirection::checkpoint, std::move(sync));
+  auto done = co_await unless_first(wait_for_create(row), std::move(work));
+  if (!done) {
+    ++yields_[row.id];
+    co_return fail(Code::cancelled, "A sandbox of this user is being created first.");
+  }
+  yields_.erase(row.id);
+  CO_TRY(report, *std::move(done));
   co_return words_on_held(report.held);
+}
+
+Task<void> HomeSync::wait_for_create(Sandbox row) {
+  const auto known = yields_.find(row.id);
+  const bool gives_way = known == yields_.end() || known->second < kCheckpointYieldsMax;
+  // What is complete but for its last word is not given up.
+  while (!gives_way || !wanted_.contains(row.user_id) || committing_.contains(row.id)) {
+    co_await create_came_.wait(kSyncDeadline);
+  }
 }
 
 // It may have ended while others had their turn.
@@ -188,6 +224,9 @@ Task<Result<SyncReport>> HomeSync::up(Sandbox row, Extent extent) {
   UploadPlan wanted = co_await compute(base.size() + scan.tree.size() + remote.size(), make_plan);
   CO_CHECK(co_await send(row, wanted, std::move(journal), report, at_rest));
   if (at_rest) CO_CHECK(co_await verify(row, wanted));
+  CO_CHECK(check_held(row.user_id));
+  committing_.insert(row.id);
+  const Committing committing{committing_, row.id};
   CO_CHECK(co_await storage_.write_manifest(row.user_id, std::move(wanted.result)));
   CO_CHECK(co_await homes_.write_base(row.id, std::move(wanted.next_base)));
   co_return report;
@@ -277,9 +316,11 @@ Task<Result<void>> HomeSync::send(const Sandbox& row, UploadPlan& plan, HomeTree
   auto split = [&] { return split_removals(plan); };
   auto removals = co_await compute(plan.put.size() + plan.remove.size(), split);
   if (!removals.first.empty()) {
+    CO_CHECK(check_held(row.user_id));
     CO_CHECK(co_await storage_.remove(place, std::move(removals.first)));
   }
   if (!plan.put.empty()) {
+    CO_CHECK(check_held(row.user_id));
     CO_TRY(stored, co_await store_all(row, plan, at_rest));
     if (at_rest && stored.tags.size() < plan.put.size()) {
       const auto lost = std::ranges::find_if(
@@ -294,6 +335,7 @@ Task<Result<void>> HomeSync::send(const Sandbox& row, UploadPlan& plan, HomeTree
     report.bytes += sent.bytes;
   }
   if (!removals.second.empty()) {
+    CO_CHECK(check_held(row.user_id));
     CO_CHECK(co_await storage_.remove(place, std::move(removals.second)));
   }
   report.objects += static_cast<std::int64_t>(plan.remove.size() + plan.set_aside.size());

@@ -10,6 +10,7 @@
 #include <set>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "async/clock.hpp"
 #include "async/notice.hpp"
@@ -26,6 +27,19 @@
 namespace matrx {
 
 inline const Actor kHomesLoop{"loop:homes"};  // who notes what became of a home
+
+// How long work under a lease may go on that was asked for when this was made.
+class LeaseAge {
+ public:
+  explicit LeaseAge(const Clock& clock)
+      : clock_(&clock), asked_at_(clock.boot_time()), wall_asked_at_(clock.now()) {}
+  milliseconds left() const;
+
+ private:
+  const Clock* clock_;
+  milliseconds asked_at_;
+  TimePoint wall_asked_at_;
+};
 
 class HomeSync {
  public:
@@ -51,6 +65,7 @@ class HomeSync {
 
   // Sends what has changed. Where nothing has changed the storage is not asked. Answers words on
   // what programs did not let go; mostly none.
+  // cancelled: a create of that user goes first; to be repeated.
   Task<Result<std::string>> checkpoint(Sandbox row);
 
   // Saves the home of a sandbox in which nothing runs any more, notes that in its row and frees the
@@ -112,6 +127,18 @@ class HomeSync {
     bool is_lasting = false;  // it will fail again
   };
   enum class Extent { checkpoint, all, what_fits };  // of a sync up; the last two: nothing runs
+  // Creates of a user that want its turn, as long as this lives.
+  class Wanted {
+   public:
+    Wanted(HomeSync& sync, std::string user_id);
+    Wanted(const Wanted&) = delete;
+    Wanted& operator=(const Wanted&) = delete;
+    ~Wanted();
+
+   private:
+    HomeSync& sync_;
+    std::string user_id_;
+  };
   using Sync = std::function<Task<Result<SyncReport>>()>;
 
   // As a create sees them.
@@ -135,6 +162,7 @@ class HomeSync {
   Task<void> remove_from_disk(SandboxId id);
   Task<bool> save_what_fits(const Sandbox& row);
   Task<Result<void>> note_given_up(SandboxId id, Actor actor);
+  Task<void> wait_for_create(Sandbox row);
   Task<Result<std::int64_t>> remove_unused(std::string user_id, std::vector<Tier> tiers);
   static Task<bool> wait_until_over(std::shared_ptr<Saving> saving);
   Task<Result<HomeTree>> read_remote(std::string user_id, Slots& slots,
@@ -159,7 +187,10 @@ class HomeSync {
   Task<void> tell(const Sandbox& row, SyncDirection direction, const Error& error);
   template <class T>
   Task<Result<T>> with_lease(std::string user_id, std::function<Task<Result<T>>()> work);
-  Task<void> renew_while_ours(std::string lease);
+  Task<void> renew_while_ours(std::string user_id);
+  // unavailable: the lease of that home may be somebody else's by now. Asked before each change of
+  // the storage: who stood still goes on before any timer tells.
+  Result<void> check_held(const std::string& user_id) const;
   void account(const Sandbox& row, SyncDirection direction, const Result<SyncReport>& done,
                int tries, milliseconds took);
 
@@ -177,6 +208,11 @@ class HomeSync {
   std::unordered_map<SandboxId, std::shared_ptr<Saving>> saving_;
   std::unordered_map<SandboxId, Failed> failed_;
   std::unordered_map<SandboxId, Stray> strays_;
+  std::unordered_map<std::string, int> wanted_;  // creates, by user
+  Notice create_came_;
+  std::unordered_map<std::string, LeaseAge> held_;  // leases, by user
+  std::unordered_map<SandboxId, int> yields_;       // of checkpoints, in a row
+  std::unordered_set<SandboxId> committing_;        // the manifest is on its way
   SyncTotals totals_;
   asio::thread_pool planner_{2};
   TaskGroup tasks_;

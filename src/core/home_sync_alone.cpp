@@ -25,9 +25,21 @@ bool is_hopeless(Code code) {
 }  // namespace
 
 Task<Result<SyncReport>> HomeSync::alone(Sandbox row, SyncDirection direction, Sync sync) {
-  const auto turn = co_await turns_.take(row.user_id);
-  Slots& slots = direction == SyncDirection::down ? down_slots_ : up_slots_;
-  const auto slot = co_await slots.take();
+  // Somebody waits for a home that comes down.
+  const bool is_down = direction == SyncDirection::down;
+  const milliseconds limit = is_down ? milliseconds(kCreateWait) : milliseconds(kSyncDeadline);
+  const auto turn = co_await with_deadline(clock_, limit, turns_.take(row.user_id));
+  if (!turn) {
+    co_return fail(Code::unavailable,
+                   "Another sandbox of this user is just saving its home, or getting it; try again "
+                   "later.");
+  }
+  Slots& slots = is_down ? down_slots_ : up_slots_;
+  const auto slot = co_await with_deadline(clock_, limit, slots.take());
+  if (!slot) {
+    co_return fail(Code::unavailable,
+                   "Many homes are being brought to this host; try again later.");
+  }
   const milliseconds began = clock_.uptime();
   milliseconds pause = kSyncRetryDelay;
   for (int tries = 1;; ++tries) {
@@ -97,33 +109,68 @@ Task<Result<std::int64_t>> HomeSync::remove_unused(std::string user_id, std::vec
 
 template <class T>
 Task<Result<T>> HomeSync::with_lease(std::string user_id, std::function<Task<Result<T>>()> work) {
+  // Who has the registry alone has turns, and needs no two commits for each look at a home.
+  if (!store_.is_shared()) co_return co_await within(clock_, kSyncDeadline, "The storage", work());
   const std::string lease = "home:" + user_id;
   const Patience patience(clock_, kHomeLockWait);
+  LeaseAge age(clock_);
   for (;;) {
-    CO_TRY(ours, co_await store_.take_lease(lease, settings_.installation, kHomeLockLease));
+    age = LeaseAge(clock_);
+    CO_TRY(ours, co_await store_.take_lease(lease, settings_.process, kHomeLockLease));
     if (ours) break;
     if (patience.is_over()) {
       co_return fail(Code::unavailable, "Another orchestrator is syncing this user's home.");
     }
     co_await clock_.sleep(kLeasePoll);
   }
-  auto done = co_await unless_first(renew_while_ours(lease),
+  struct Held {
+    std::unordered_map<std::string, LeaseAge>& leases;
+    const std::string& user_id;
+    ~Held() { leases.erase(user_id); }
+  } const held{held_, user_id};
+  held_.insert_or_assign(user_id, age);
+  auto done = co_await unless_first(renew_while_ours(user_id),
                                     within(clock_, kSyncDeadline, "The storage", work()));
-  co_await store_.take_lease(lease, settings_.installation, milliseconds(0));
-  if (done) co_return *std::move(done);
+  // Given back only where it is ours for sure: otherwise somebody else's would be cut short.
+  if (done) {
+    co_await store_.take_lease(lease, settings_.process, milliseconds(0));
+    co_return *std::move(done);
+  }
   co_return fail(Code::unavailable, "The lock of this user's home was lost; trying again.");
 }
 
-// Ends when the lease may have gone to somebody else.
-Task<void> HomeSync::renew_while_ours(std::string lease) {
-  milliseconds renewed_at = clock_.uptime();
-  while (clock_.uptime() - renewed_at < kHomeLockLease) {
-    co_await clock_.sleep(kHomeLockRenewal);
-    const milliseconds asked_at = clock_.uptime();
-    const auto ours = co_await store_.take_lease(lease, settings_.installation, kHomeLockLease);
-    if (ours && *ours) renewed_at = asked_at;
-    if (ours && !*ours) co_return;
+// Ends before the lease may go to somebody else: also while the registry is being asked, and early
+// enough for what is on its way to the storage to arrive.
+Task<void> HomeSync::renew_while_ours(std::string user_id) {
+  const std::string lease = "home:" + user_id;
+  LeaseAge& age = held_.at(user_id);
+  milliseconds pause = kHomeLockRenewal;
+  for (;;) {
+    co_await clock_.sleep(std::min(pause, age.left()));
+    if (age.left() == milliseconds(0)) co_return;
+    const LeaseAge asked(clock_);
+    auto renewal = store_.take_lease(lease, settings_.process, kHomeLockLease);
+    const auto ours = co_await with_deadline(clock_, age.left(), std::move(renewal));
+    if (ours && *ours && !**ours) co_return;
+    const bool renewed = ours && *ours;
+    if (renewed) age = asked;
+    pause = renewed ? milliseconds(kHomeLockRenewal) : milliseconds(kHomeLockRetry);
   }
+}
+
+Result<void> HomeSync::check_held(const std::string& user_id) const {
+  const auto held = held_.find(user_id);
+  if (!store_.is_shared()) return {};
+  if (held != held_.end() && held->second.left() > milliseconds(0)) return {};
+  return fail(Code::unavailable, "The lock of this user's home was lost; trying again.");
+}
+
+// Counted from when it was asked for: the registry may have begun to count then. By whichever clock
+// has moved on the most: a machine that slept or stood still finds out by one of them.
+milliseconds LeaseAge::left() const {
+  const milliseconds passed =
+      std::max(clock_->boot_time() - asked_at_, clock_->now() - wall_asked_at_);
+  return std::max(milliseconds(kHomeLockLease) - kHomeLockMargin - passed, milliseconds(0));
 }
 
 void HomeSync::account(const Sandbox& row, SyncDirection direction, const Result<SyncReport>& done,

@@ -44,6 +44,7 @@ std::string words_on(const SyncReport& report) {
 
 Task<Result<void>> HomeSync::bring_down(Sandbox row) {
   CO_CHECK(co_await wait_for_unsaved(row));
+  const Wanted wanted(*this, row.user_id);
   CO_CHECK(co_await alone(row, SyncDirection::down, [this, row] { return down(row); }));
   co_return Result<void>();
 }
@@ -193,6 +194,7 @@ Task<void> HomeSync::forget(SandboxId id) {
 }
 
 Task<void> HomeSync::remove_from_disk(SandboxId id) {
+  yields_.erase(id);
   const auto gone = co_await homes_.forget(id);
   if (!gone) {
     log::warning("home left on the disk", {{"sandbox_id", id.text()},

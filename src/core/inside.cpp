@@ -1,5 +1,6 @@
 #include "core/inside.hpp"
 
+#include "base/limits.hpp"
 #include "model/states.hpp"
 
 namespace matrx {
@@ -15,7 +16,21 @@ Result<void> check_usable(const Sandbox& row) {
   return fail(is_final(row.status) ? Code::gone : Code::conflict, std::move(words));
 }
 
+// Whoever looks for the idle decides by what is known when the row is changed. So who comes in says
+// so before reading the row: either that is seen, or the decision is older, and is waited for.
 Task<Result<Sandbox>> Inside::enter(SandboxId id, Entry entry, Actor actor) {
+  std::optional<Activity::Knock> knock;
+  if (entry == Entry::work) {
+    knock.emplace(activity_, id);
+    const bool decided =
+        !activity_.is_ending(id) ||
+        co_await with_deadline(clock_, kIdleDecisionDeadline, activity_.wait_decided(id));
+    if (!decided) {
+      co_return fail(Code::unavailable, "Sandbox " + id.text() +
+                                            " may be ending, because nothing happened in it; the "
+                                            "registry does not answer.");
+    }
+  }
   CO_TRY(row, co_await store_.get(id));
   CO_CHECK(check_usable(row));
   CO_CHECK(co_await hosts_.check_here(row));

@@ -78,6 +78,12 @@ Task<Result<Sandbox>> Lifecycle::extend(SandboxId id, seconds ttl, Actor actor) 
     event.detail = "expires_at " + to_rfc3339(row.expires_at);
     return true;
   };
+  // One after the other: each reads, decides and swaps, and of many at once most would lose.
+  const auto turn = co_await with_deadline(clock_, kExtendWait, extend_turns_.take(id.text()));
+  if (!turn) {
+    co_return fail(Code::unavailable,
+                   "Sandbox " + id.text() + " is being extended by many others; try again later.");
+  }
   co_return co_await registry_.change(id, std::move(actor), std::move(change));
 }
 
@@ -130,8 +136,9 @@ ContainerSpec Lifecycle::container_spec(const Sandbox& row, const CreateSpec& sp
 
 Task<Result<Sandbox>> Lifecycle::bring_up(Sandbox row, ContainerSpec spec, Actor actor) {
   const SandboxId id = row.id;
-  auto home = co_await unless_ended(id, homes_.bring_down(row));
-  if (home) home = co_await unless_ended(id, cold_.attach(id, row.user_id));
+  const Patience patience(clock_, kCreateDeadline);
+  auto home = co_await unless_ended(id, patience, homes_.bring_down(row));
+  if (home) home = co_await unless_ended(id, patience, cold_.attach(id, row.user_id));
   if (!home) {
     // For the caller a home that cannot be had is "not now", whatever the storage calls it.
     Error error = home.error();
@@ -141,7 +148,7 @@ Task<Result<Sandbox>> Lifecycle::bring_up(Sandbox row, ContainerSpec spec, Actor
     co_return std::unexpected(std::move(error));
   }
   std::optional<Slots::Slot> slot;
-  CO_CHECK(co_await unless_ended(id, take_slot(slot)));
+  CO_CHECK(co_await unless_ended(id, patience, take_slot(slot)));
   auto created = co_await runtime_.create(spec);
   if (!created) co_return not_now(created.error());
   Registry::Change starting = [container_id = *created](Sandbox& r, NewEvent&,
@@ -152,7 +159,7 @@ Task<Result<Sandbox>> Lifecycle::bring_up(Sandbox row, ContainerSpec spec, Actor
   };
   CO_TRY(started_row, co_await registry_.change_once(std::move(row), actor, std::move(starting)));
   if (auto started = co_await runtime_.start(id); !started) co_return not_now(started.error());
-  CO_CHECK(co_await unless_ended(id, wait_ready(id)));
+  CO_CHECK(co_await unless_ended(id, patience, wait_ready(id)));
   slot.reset();
   Registry::Change ready = [](Sandbox& r, NewEvent&, TimePoint now) -> Result<bool> {
     r.status = Status::ready;
@@ -180,19 +187,30 @@ Task<Result<void>> Lifecycle::wait_ready(SandboxId id) {
 }
 
 Task<Result<void>> Lifecycle::take_slot(std::optional<Slots::Slot>& slot) {
-  slot.emplace(co_await slots_.take());
+  auto taken = co_await with_deadline(clock_, kCreateWait, slots_.take());
+  if (!taken) {
+    co_return fail(Code::unavailable,
+                   "Many sandboxes are being created on this host; try again later.");
+  }
+  slot.emplace(*std::move(taken));
   co_return Result<void>();
 }
 
 template <class T>
-Task<Result<T>> Lifecycle::unless_ended(SandboxId id, Task<Result<T>> task) {
-  auto done = co_await unless_first(wait_until_ended(id), std::move(task));
+Task<Result<T>> Lifecycle::unless_ended(SandboxId id, const Patience& patience,
+                                        Task<Result<T>> task) {
+  auto done = co_await unless_first(wait_until_ended(id, patience), std::move(task));
   if (done) co_return *std::move(done);
+  if (patience.is_over()) {
+    co_return fail(Code::unavailable, "The sandbox could not be created in " +
+                                          std::to_string(kCreateDeadline.count()) +
+                                          " minutes; try again later.");
+  }
   co_return fail(Code::conflict, "The sandbox was ended while it was being created.");
 }
 
-Task<void> Lifecycle::wait_until_ended(SandboxId id) {
-  for (;;) {
+Task<void> Lifecycle::wait_until_ended(SandboxId id, const Patience& patience) {
+  while (!patience.is_over()) {
     co_await clock_.sleep(kEndedPoll);
     const auto row = co_await store_.get(id);
     if (row && row->status != Status::creating && row->status != Status::starting) co_return;
@@ -229,7 +247,8 @@ Task<Result<void>> Lifecycle::destroy(SandboxId id, bool graceful, StopReason re
   if (!hosts_.is_here(row)) co_return co_await hosts_.wait_for_end(std::move(row));
   // One that failed or was lost is final before its container has been removed: so always look.
   // A graceful stop may be waiting for the agent with the turn in its hand: end what it waits for.
-  if (!graceful && !is_final(row.status)) CO_CHECK(co_await runtime_.remove(id));
+  // Where the engine does not let go, the driver finds out what can be done all the same.
+  if (!graceful && !is_final(row.status)) (void)co_await runtime_.remove(id);
   co_return co_await driver_.drive(id, std::move(actor));
 }
 

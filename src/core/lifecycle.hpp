@@ -67,11 +67,11 @@ class Lifecycle {
   Task<Result<Sandbox>> bring_up(Sandbox row, ContainerSpec spec, Actor actor);
   Task<Result<Sandbox>> wait_made(Sandbox row);
   Task<Result<void>> wait_ready(SandboxId id);
-  // Gives the task up when somebody has asked for the sandbox's end. Not for calls of the engine:
-  // they go on there, whoever waits.
+  // Gives the task up when somebody has asked for the sandbox's end, or when the create has taken
+  // too long. Not for calls of the engine: they go on there, whoever waits.
   template <class T>
-  Task<Result<T>> unless_ended(SandboxId id, Task<Result<T>> task);
-  Task<void> wait_until_ended(SandboxId id);
+  Task<Result<T>> unless_ended(SandboxId id, const Patience& patience, Task<Result<T>> task);
+  Task<void> wait_until_ended(SandboxId id, const Patience& patience);
   Task<Result<void>> take_slot(std::optional<Slots::Slot>& slot);
   Task<void> give_up(SandboxId id, Error error, Actor actor);
 
@@ -88,6 +88,7 @@ class Lifecycle {
   Clock& clock_;
   Random& random_;
   Slots slots_;
+  Turns extend_turns_;  // by sandbox
 };
 
 }  // namespace matrx

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <unordered_map>
+#include <utility>
 
 #include "base/log.hpp"
 #include "model/states.hpp"
@@ -17,18 +18,22 @@ const Actor kFeed{"loop:feed"};
 }  // namespace
 
 void Loops::start() {
-  tasks_.spawn("reconcile", reconcile_for_ever());
-  tasks_.spawn("expiry", expire_for_ever());
-  tasks_.spawn("watch", watch_for_ever());
-  tasks_.spawn("feed",
-               feed_.watch_for_ever(
-                   [this](const FeedItem& item) { notice(item); },
-                   [this] {
-                     log::warning("the feed of events had a gap; comparing everything instead");
-                     tasks_.spawn("reconcile", reconcile_and_log());
-                   }));
-  tasks_.spawn("announce", hosts_.announce_for_ever());
-  tasks_.spawn("caretaker", caretaker_.work_for_ever());
+  tasks_.spawn_for_ever("reconcile", clock_, [this] { return reconcile_for_ever(); });
+  tasks_.spawn_for_ever("expiry", clock_, [this] { return expire_for_ever(); });
+  tasks_.spawn_for_ever("watch", clock_, [this] { return watch_for_ever(); });
+  tasks_.spawn_for_ever("feed", clock_, [this, is_first = true]() mutable {
+    // Whoever begins anew has missed what came meanwhile.
+    if (!std::exchange(is_first, false)) compare_instead_of_feed();
+    return feed_.watch_for_ever([this](const FeedItem& item) { notice(item); },
+                                [this] { compare_instead_of_feed(); });
+  });
+  tasks_.spawn_for_ever("announce", clock_, [this] { return hosts_.announce_for_ever(); });
+  tasks_.spawn_for_ever("caretaker", clock_, [this] { return caretaker_.work_for_ever(); });
+}
+
+void Loops::compare_instead_of_feed() {
+  log::warning("the feed of events had a gap; comparing everything instead");
+  tasks_.spawn("reconcile", reconcile_and_log());
 }
 
 Task<void> Loops::reconcile_for_ever() {
@@ -86,15 +91,26 @@ Task<Result<void>> Loops::reconcile() {
   }
   TimePoint clean_at = began;
   std::unordered_set<std::string> strangers;
+  std::optional<Error> unreadable;
   for (const Container& container : containers) {
     if (container.sandbox_id && active.contains(*container.sandbox_id)) continue;
-    CO_TRY(left_since, co_await look_at_unlisted(container, strangers));
-    if (left_since) clean_at = std::min(clean_at, *left_since);
+    const auto left_since = co_await look_at_unlisted(container, strangers);
+    if (left_since) {
+      if (*left_since) clean_at = std::min(clean_at, **left_since);
+      continue;
+    }
+    // A row that nobody can read is no reason to leave the others alone.
+    if (left_since.error().code != Code::internal) co_return std::unexpected(left_since.error());
+    unreadable = left_since.error();
   }
   strangers_ = std::move(strangers);
   // An end is dated a moment before it is written down: what ended just now may have looked alive.
-  CO_CHECK(co_await store_.note_clean(settings_.installation, clean_at - kEndIsWrittenWithin));
-  co_return co_await registry_.recount();
+  // Of a container whose row cannot be read nobody knows since when it should be gone.
+  const TimePoint clean = clean_at - kEndIsWrittenWithin;
+  if (!unreadable) CO_CHECK(co_await store_.note_clean(settings_.installation, clean));
+  CO_CHECK(co_await registry_.recount());
+  if (unreadable) co_return std::unexpected(*unreadable);
+  co_return Result<void>();
 }
 
 // A container whose row is final must go: since when. One without a row is not ours to touch.

@@ -47,6 +47,7 @@ class Loops {
   Task<void> expire_for_ever();
   Task<void> watch_for_ever();
   void notice(const FeedItem& item);
+  void compare_instead_of_feed();
   Task<Result<std::vector<SandboxId>>> list_due();
   Task<void> reconcile_and_log();
   Task<Result<std::optional<TimePoint>>> look_at_unlisted(const Container& container,

@@ -79,7 +79,7 @@ Task<void> Monitor::look_at(Sandbox row, TimePoint now) {
   bool sampled = true;
   if (seems_idle || age >= kUsageInterval) sampled = co_await sample(row.id);
   // What cannot be looked at may be busy: too busy to answer.
-  if (seems_idle && sampled && is_idle(row, now)) co_return co_await end_idle(row.id);
+  if (seems_idle && sampled && is_idle(row, now)) co_return co_await end_idle(std::move(row));
   if (row.idle_timeout_seconds > 0) co_await write_activity(row, now);
 }
 
@@ -109,7 +109,7 @@ TimePoint Monitor::last_active(const Sandbox& row, TimePoint now) const {
 }
 
 bool Monitor::is_idle(const Sandbox& row, TimePoint now) const {
-  return row.idle_timeout_seconds > 0 &&
+  return row.idle_timeout_seconds > 0 && !inside_.activity().is_knocked_at(row.id) &&
          now - last_active(row, now) >= seconds(row.idle_timeout_seconds);
 }
 
@@ -124,17 +124,20 @@ Task<void> Monitor::write_activity(Sandbox row, TimePoint now) {
   }
 }
 
-// Decided once more on the row as it is now, so that a request which came in between is seen.
-Task<void> Monitor::end_idle(SandboxId id) {
-  const auto row = co_await store_.get(id);
-  const auto now = co_await store_.now();
-  if (!row || !now || !is_usable(row->status) || row->paused_at || !is_idle(*row, *now)) co_return;
+// Decided once more where the row is changed, so that a request which came in between is seen; one
+// that comes later waits for what becomes of it.
+Task<void> Monitor::end_idle(Sandbox row) {
+  const Activity::Ending ending(inside_.activity(), row.id);
   Driver::Stop stop{
       .graceful = true,
       .reason = StopReason::expired,
-      .detail = "Nothing happened in it for " + std::to_string(row->idle_timeout_seconds) + " s."};
-  const auto stopped = co_await driver_.begin_stop(id, std::move(stop), kIdle);
-  if (stopped) driver_.schedule(id, kIdle);
+      .detail = "Nothing happened in it for " + std::to_string(row.idle_timeout_seconds) + " s.",
+      .only_if = [this](const Sandbox& now_row, TimePoint now) {
+        return is_usable(now_row.status) && !now_row.paused_at && is_idle(now_row, now);
+      }};
+  const auto stopped = co_await driver_.begin_stop(row.id, std::move(stop), kIdle);
+  // Also where the answer was lost: it may be written down.
+  if (!stopped || stopped->status == Status::shutting_down) driver_.schedule(row.id, kIdle);
 }
 
 }  // namespace matrx

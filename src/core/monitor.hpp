@@ -32,7 +32,9 @@ class Monitor {
         slots_(kSamplesAtOnceMax),
         tasks_(executor) {}
 
-  void start() { tasks_.spawn("monitor", look_for_ever()); }
+  void start() {
+    tasks_.spawn_for_ever("monitor", clock_, [this] { return look_for_ever(); });
+  }
   void cancel() { tasks_.cancel(); }
   Task<void> join() { return tasks_.join(); }
 
@@ -53,7 +55,7 @@ class Monitor {
   Task<bool> sample(SandboxId id);  // false: it cannot be looked at
   bool is_idle(const Sandbox& row, TimePoint now) const;
   Task<void> write_activity(Sandbox row, TimePoint now);
-  Task<void> end_idle(SandboxId id);
+  Task<void> end_idle(Sandbox row);
   TimePoint last_active(const Sandbox& row, TimePoint now) const;
 
   const CoreSettings& settings_;

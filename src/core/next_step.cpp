@@ -30,12 +30,15 @@ Step next_step(const Sandbox& row, const std::optional<Container>& container, Ti
       return Step::none;
 
     case Status::shutting_down: {
-      if (!container) {
+      if (!container || !is_alive(container)) {
+        // The home first: an engine that cannot remove what has ended must not keep it from being
+        // saved, nor the row from coming to rest. The rounds go on with the container.
         const bool unsaved = row.storage_state == StorageState::active;
-        return unsaved && !tried.home_saved ? Step::save_home : Step::finish_stop;
+        if (unsaved && !tried.home_saved) return Step::save_home;
+        return container && !tried.removal_failed ? Step::remove_container : Step::finish_stop;
       }
       const bool patient = row.stop_graceful && row.stop_deadline_at && now < *row.stop_deadline_at;
-      if (patient && !tried.agent_told && is_alive(container)) {
+      if (patient && !tried.agent_told) {
         return container->state == ContainerState::paused ? Step::resume : Step::tell_agent;
       }
       return Step::remove_container;
@@ -44,9 +47,9 @@ Step next_step(const Sandbox& row, const std::optional<Container>& container, Ti
     case Status::stopped:
     case Status::failed:
     case Status::expired:
-      if (container) return Step::remove_container;
+      if (is_alive(container)) return Step::remove_container;
       if (row.storage_state == StorageState::pending && !tried.home_saved) return Step::save_home;
-      return Step::none;
+      return container ? Step::remove_container : Step::none;
   }
   return Step::none;
 }

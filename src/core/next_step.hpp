@@ -21,13 +21,14 @@ enum class Step {
   tell_agent,        // a graceful stop, and there is still time
   remove_container,  // it must not exist (any more)
   save_home,         // nothing runs any more, and the home is not in the storage yet
-  finish_stop,       // nothing is left of it: write the final state
+  finish_stop,       // nothing runs in it, and nothing more can be done now: write the final state
 };
 
 // What has been tried already in this run, whether it worked or not.
 struct Tried {
   bool agent_told = false;
   bool home_saved = false;
+  bool removal_failed = false;  // the engine does not let go of the container
 };
 
 // row: as the store has it. container: as the engine shows it now; none = it does not exist.

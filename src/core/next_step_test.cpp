@@ -87,6 +87,29 @@ TEST(NextStep, AStopIsOverWhenTheContainerIsGoneAndNotBefore) {
   EXPECT_EQ(next_step(row, kNone, kNow, {}), Step::finish_stop);
 }
 
+// Nothing runs in a container that has ended: an engine that cannot remove it holds up neither the
+// home nor the row.
+TEST(NextStep, AHomeIsSavedBeforeWhatHasEndedIsRemoved) {
+  Sandbox row = row_in(Status::shutting_down);
+  row.storage_state = StorageState::active;
+  EXPECT_EQ(next_step(row, kRunning, kNow, {}), Step::remove_container);
+  EXPECT_EQ(next_step(row, kRunning, kNow, {.removal_failed = true}), Step::remove_container);
+  for (const auto& container : {kNone, kEnded}) {
+    EXPECT_EQ(next_step(row, container, kNow, {}), Step::save_home);
+    EXPECT_EQ(next_step(row, container, kNow, {.removal_failed = true}), Step::save_home);
+  }
+  EXPECT_EQ(next_step(row, kEnded, kNow, {.home_saved = true}), Step::remove_container);
+  EXPECT_EQ(next_step(row, kEnded, kNow, {.home_saved = true, .removal_failed = true}),
+            Step::finish_stop);
+  for (Status status : {Status::stopped, Status::failed, Status::expired}) {
+    row = row_in(status);
+    row.storage_state = StorageState::pending;
+    EXPECT_EQ(next_step(row, kRunning, kNow, {}), Step::remove_container);
+    EXPECT_EQ(next_step(row, kEnded, kNow, {}), Step::save_home);
+    EXPECT_EQ(next_step(row, kEnded, kNow, {.home_saved = true}), Step::remove_container);
+  }
+}
+
 TEST(NextStep, NothingIsLeftOfAFinalOne) {
   for (Status status : {Status::stopped, Status::failed, Status::expired}) {
     EXPECT_EQ(next_step(row_in(status), kNone, kNow, {}), Step::none);

@@ -11,6 +11,7 @@ namespace matrx {
 
 struct CoreSettings {
   std::string installation;  // labels our containers; the same for ever on this host
+  std::string process;       // holds leases; empty: a new name for each life of a core
   std::string host_name;     // tells people where that is
   std::string image;
   std::string hot_path = "/home/agent";

@@ -50,6 +50,11 @@ void Signals::listen(SandboxId id) {
 }
 
 Task<void> Signals::listen_until_ended(SandboxId id) {
+  struct Over {
+    std::unordered_set<SandboxId>& listening;
+    const SandboxId& id;
+    ~Over() { listening.erase(id); }
+  } const over{listening_, id};
   milliseconds pause = kReconnectDelayMin;
   for (;;) {
     const milliseconds since = clock_.uptime();
@@ -67,7 +72,6 @@ Task<void> Signals::listen_until_ended(SandboxId id) {
                    : std::min<milliseconds>(pause * 2, kReconnectDelayMax);
     co_await clock_.sleep(pause);
   }
-  listening_.erase(id);
 }
 
 Task<Result<void>> Signals::receive(SandboxId id, AgentSignal signal) {

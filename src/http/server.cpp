@@ -12,6 +12,7 @@
 #include <ranges>
 
 #include "async/as_tuple.hpp"
+#include "async/clock.hpp"
 #include "async/strangers.hpp"
 #include "async/task_group.hpp"
 #include "base/keep_alive.hpp"
@@ -79,6 +80,7 @@ struct Server::Impl {
   bool stopping = false;
   std::chrono::steady_clock::time_point drain_until;
   AfterDrain then = AfterDrain::wait;
+  SystemClock clock;
   TaskGroup tasks;
 };
 
@@ -132,9 +134,15 @@ std::size_t Server::connections() const { return impl_->connections.size(); }
 
 Task<void> Server::run() {
   Impl& impl = *impl_;
-  if (impl.tcp_acceptor) impl.tasks.spawn("accept", impl.accept_from(*impl.tcp_acceptor));
-  if (impl.unix_acceptor) impl.tasks.spawn("accept", impl.accept_from(*impl.unix_acceptor));
-  impl.tasks.spawn("sweep", impl.sweep());
+  if (impl.tcp_acceptor) {
+    impl.tasks.spawn_for_ever("accept", impl.clock,
+                              [&impl] { return impl.accept_from(*impl.tcp_acceptor); });
+  }
+  if (impl.unix_acceptor) {
+    impl.tasks.spawn_for_ever("accept", impl.clock,
+                              [&impl] { return impl.accept_from(*impl.unix_acceptor); });
+  }
+  impl.tasks.spawn_for_ever("sweep", impl.clock, [&impl] { return impl.sweep(); });
   co_await impl.tasks.join();
 }
 

@@ -77,8 +77,16 @@ class Store {
   virtual Task<Result<void>> open() = 0;
   virtual Task<Result<void>> ping() = 0;
 
-  // The one clock of all orchestrators that share this store. Their own may differ.
+  // The one clock of all orchestrators that share this store. Their own may differ. It does not
+  // jump while sandboxes live by it, whatever is done to the clock of the host.
   virtual Task<Result<TimePoint>> now() = 0;
+
+  // How far the host's clock is ahead of now(), where somebody has set it and the store has not
+  // taken that over yet.
+  virtual milliseconds clock_step() const { return milliseconds(0); }
+
+  // False: no other process can use it, so there is nobody to take a lease from.
+  virtual bool is_shared() const { return true; }
 
   // Adds the row with version 1, durably: after a crash of the machine it is still there.
   // With a key that was used within kIdempotencyWindow, adds nothing and answers the row that it
@@ -159,10 +167,10 @@ class Store {
                                                            int limit) = 0;
 
   // Forgets rows that ended before `ended_before`, with their history, at most `limit` of them, and
-  // idempotency keys older than their window. Answers how many rows. A row whose host has not been
-  // clean since (note_clean), or whose home is pending, stays until it has ended before
-  // `unclean_before`: a host that comes back must find out that it has to remove the container. The
-  // feed keeps the events, or its cursors from before them are invalid from then on.
+  // idempotency keys and leases older than kIdempotencyWindow. Answers how many rows. A row whose
+  // host has not been clean since (note_clean), or whose home is pending, stays until it has ended
+  // before `unclean_before`: a host that comes back must find out that it has to remove the
+  // container. The feed keeps the events, or its cursors from before them are invalid from then on.
   virtual Task<Result<int>> prune(TimePoint ended_before, TimePoint unclean_before, int limit) = 0;
 };
 

@@ -137,7 +137,8 @@ Result<void> Gateway::Impl::listen() {
 }
 
 Task<void> Gateway::run() {
-  impl_->tasks.spawn("ssh accept", impl_->accept());
+  impl_->tasks.spawn_for_ever("ssh accept", impl_->context.clock,
+                              [this] { return impl_->accept(); });
   co_await impl_->tasks.join();
   co_await impl_->context.hang_ups.join();
 }

@@ -41,6 +41,7 @@ class StorageContract : public testing::TestWithParam<Kind> {
   void SetUp() override {
     storage_ = GetParam().make(root_);
     ASSERT_TRUE(run_task(io_, storage_->open()));
+    ASSERT_TRUE(run_task(io_, storage_->ping()));
     for (const StoragePlace& place : {kHot, kCold, kOther}) {
       ASSERT_TRUE(run_task(io_, storage_->remove_all(place)));
     }
@@ -178,6 +179,17 @@ TEST_P(StorageContract, WhatIsNoFileAnyMoreIsLeftOut) {
   EXPECT_EQ(tags.size(), 1U);
   EXPECT_EQ(list().size(), 1U);
   EXPECT_TRUE(list().contains("file"));
+}
+
+TEST_P(StorageContract, WhatItCannotHoldIsLeftOutAndNothingElse) {
+  std::vector<std::string> paths = {
+      "plain",       "a b",       "ümlaut",  std::string(200, 'x'), "sub/.hidden", "trailing ",
+      "back\\slash", "new\nline", "\xff\xfe"};
+  for (const auto& path : paths) write(path, "content");
+  const auto tags = store(paths);
+  for (const auto& path : paths) {
+    EXPECT_EQ(tags.contains(path), storage_->can_hold(kHot, path)) << path;
+  }
 }
 
 TEST_P(StorageContract, CopiesAndRemoves) {

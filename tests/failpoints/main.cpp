@@ -51,6 +51,8 @@ class FailingStore : public Store {
   Task<Result<void>> open() override { return inner_->open(); }
   Task<Result<void>> ping() override { return inner_->ping(); }
   Task<Result<TimePoint>> now() override { return inner_->now(); }
+  milliseconds clock_step() const override { return inner_->clock_step(); }
+  bool is_shared() const override { return inner_->is_shared(); }
   Task<Result<Sandbox>> get(SandboxId id) override { return inner_->get(std::move(id)); }
   Task<Result<void>> heartbeat(SandboxId id, TimePoint at) override {
     return inner_->heartbeat(std::move(id), at);

@@ -49,6 +49,20 @@ void run_virtual(
     const std::vector<SimContext*>& contexts, SimClock& clock, TimePoint until,
     const std::function<bool()>& stop_if = [] { return false; });
 
+// A host's clock that somebody sets: the time since boot goes on as it does.
+class SteppedClock : public Clock {
+ public:
+  explicit SteppedClock(SimClock& right) : right_(right) {}
+  TimePoint now() const override { return right_.now() + step_; }
+  milliseconds uptime() const override { return right_.uptime(); }
+  Task<void> sleep(milliseconds duration) override { return right_.sleep(duration); }
+  void set(milliseconds step) { step_ = step; }
+
+ private:
+  SimClock& right_;
+  milliseconds step_{0};
+};
+
 // A clock that goes wrong: as far from the right time as its offset.
 class SkewedClock : public Clock {
  public:

@@ -14,10 +14,14 @@ std::unexpected<Error> no_file() { return fail(Code::not_found, "There is no suc
 template <class T>
 Task<Result<T>> SimStorage::disturbed(std::function<Result<T>()> act) {
   co_await clock_.sleep(world_.delay());
-  if (world_.chance(world_.faults.storage_fails)) co_return no_answer();
+  if (world_.faults.storage_hangs) co_await clock_.sleep(std::chrono::hours(48));
+  if (world_.strikes("storage fails", world_.faults.storage_fails)) co_return no_answer();
+  world_.land();
   auto done = act();
   co_await clock_.sleep(world_.delay());
-  if (world_.chance(world_.faults.storage_loses)) co_return no_answer();
+  if (world_.strikes("storage's answer is lost", world_.faults.storage_loses)) {
+    co_return no_answer();
+  }
   co_return done;
 }
 
@@ -78,6 +82,14 @@ Task<Result<Storage::Stored>> SimStorage::store(StoragePlace place, std::string 
       HomeNode object{.modified_ns = file->second.modified_ns,
                       .size_bytes = file->second.size_bytes,
                       .tag = "t" + std::to_string(++world_.object_count)};
+      world_.changes.push_back({life_, world_.clock.now()});
+      if (world_.chance(world_.faults.lands_late)) {
+        auto effect = [world = &world_, place, path, object] {
+          world->objects[place.user_id][place.tier][path] = object;
+        };
+        world_.land_later("object stored late", late(), std::move(effect));
+        return no_answer();
+      }
       stored.tags[path] = object.tag;
       objects(place)[path] = object;
       return {};
@@ -140,6 +152,12 @@ Task<Result<std::optional<HomeTree>>> SimStorage::read_manifest(std::string user
 
 Task<Result<void>> SimStorage::write_manifest(std::string user_id, HomeTree tree) {
   return disturbed<void>([this, user_id, tree]() -> Result<void> {
+    world_.changes.push_back({life_, world_.clock.now()});
+    if (world_.chance(world_.faults.lands_late)) {
+      auto effect = [world = &world_, user_id, tree] { world->manifests[user_id] = tree; };
+      world_.land_later("manifest written late", late(), std::move(effect));
+      return no_answer();
+    }
     world_.manifests[user_id] = tree;
     return {};
   });
@@ -202,7 +220,7 @@ Task<Result<HomeScan>> SimHomes::scan(SandboxId id, ScanReach reach) {
   const auto container = world_.containers.find(id);
   const bool is_in_use =
       container != world_.containers.end() && container->second.state == ContainerState::running;
-  if (is_in_use && world_.chance(world_.faults.scans_miss)) {
+  if (is_in_use && world_.strikes("scan of a home in motion", world_.faults.scans_miss)) {
     scan.was_moving = true;
     std::erase_if(scan.tree, [this](const auto&) { return world_.chance(0.3); });
   }

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "base/limits.hpp"
 #include "fakes/sim_world.hpp"
 #include "ports/homes.hpp"
 #include "ports/storage.hpp"
@@ -12,7 +13,8 @@ namespace matrx {
 
 class SimStorage : public Storage {
  public:
-  SimStorage(SimWorld& world, Clock& clock) : world_(world), clock_(clock) {}
+  SimStorage(SimWorld& world, Clock& clock, std::uint64_t life = 0)
+      : world_(world), clock_(clock), life_(life) {}
 
   Task<Result<void>> open() override;
   Task<Result<void>> ping() override;
@@ -39,10 +41,16 @@ class SimStorage : public Storage {
  private:
   template <class T>
   Task<Result<T>> disturbed(std::function<Result<T>()> act);
+  // Before the same process tries it again: beyond that only a conditional write would help.
+  milliseconds late() {
+    return milliseconds(
+        world_.number(0, static_cast<int>(milliseconds(kSyncRetryDelay).count()) - 50));
+  }
   HomeTree& objects(const StoragePlace& place) { return world_.objects[place.user_id][place.tier]; }
 
   SimWorld& world_;
   Clock& clock_;
+  std::uint64_t life_;
 };
 
 class SimHomes : public Homes {

@@ -23,6 +23,14 @@ std::unexpected<Error> no_agent() {
 
 }  // namespace
 
+void SimWorld::land() {
+  while (!landing.empty() && landing.begin()->first <= clock.now()) {
+    const auto effect = std::move(landing.begin()->second);
+    landing.erase(landing.begin());
+    effect();
+  }
+}
+
 void SimWorld::end_container(const SandboxId& id, int exit_code) {
   const auto found = containers.find(id);
   if (found == containers.end() || found->second.state == ContainerState::ended) return;
@@ -36,12 +44,15 @@ void SimWorld::end_container(const SandboxId& id, int exit_code) {
 template <class T>
 Task<Result<T>> SimRuntime::disturbed(std::function<Result<T>()> act) {
   if (world_.faults.delay_max.count() > 0) co_await clock_.sleep(world_.delay());
-  if (world_.faults.engine_down || world_.chance(world_.faults.engine_fails)) {
+  if (world_.faults.engine_down || world_.strikes("engine fails", world_.faults.engine_fails)) {
     co_return engine_lost();
   }
+  world_.land();
   auto result = act();
   if (world_.faults.delay_max.count() > 0) co_await clock_.sleep(world_.delay());
-  if (world_.chance(world_.faults.engine_loses)) co_return engine_lost();
+  if (world_.strikes("engine's answer is lost", world_.faults.engine_loses)) {
+    co_return engine_lost();
+  }
   co_return result;
 }
 
@@ -62,13 +73,24 @@ Task<Result<void>> SimRuntime::ping() {
 
 Task<Result<std::string>> SimRuntime::create(const ContainerSpec& spec) {
   return disturbed<std::string>([this, id = spec.id]() -> Result<std::string> {
+    if (world_.chance(world_.faults.lands_late)) {
+      const milliseconds delay(world_.number(0, 20'000));
+      auto effect = [world = &world_, installation = installation_, id] {
+        SimContainer& made = world->containers[id];
+        if (!made.container_id.empty()) return;
+        made = {.id = id, .installation = installation, .container_id = "late"};
+      };
+      world_.land_later("container made late", delay, std::move(effect));
+      return engine_lost();
+    }
     const auto [at, added] = world_.containers.try_emplace(id);
     if (added) {
       at->second.id = id;
       at->second.installation = installation_;
       at->second.container_id = "container-" + std::to_string(++world_.created_count);
-      at->second.agent_is_mute = world_.chance(world_.faults.agent_is_mute);
-      at->second.agent_works = !world_.chance(world_.faults.agent_never_ready);
+      at->second.agent_is_mute = world_.strikes("agent is mute", world_.faults.agent_is_mute);
+      at->second.agent_works =
+          !world_.strikes("agent is never ready", world_.faults.agent_never_ready);
     }
     return at->second.container_id;
   });
@@ -107,7 +129,11 @@ Task<Result<std::string>> SimRuntime::logs(const SandboxId&, int, std::size_t) {
 Task<Result<void>> SimRuntime::remove(const SandboxId& id) {
   return disturbed<void>([this, id]() -> Result<void> {
     if (find(id) == nullptr) return {};
+    const auto busy =
+        fail(Code::unavailable, "The container engine could not remove the container.");
+    if (world_.strikes("container cannot be killed", world_.faults.kills_fail)) return busy;
     world_.end_container(id, 137);
+    if (world_.strikes("container cannot be removed", world_.faults.removes_fail)) return busy;
     world_.containers.erase(id);
     return {};
   });
@@ -180,7 +206,10 @@ Task<Result<ExecOutcome>> SimGuest::exec(const SandboxId& id, const ExecSpec& sp
   const TimePoint until = clock_.now() + milliseconds(sleeps ? std::stoi(spec.command) : 0);
   while (clock_.now() < until) {
     co_await clock_.sleep(std::min<milliseconds>(kPoll, until - clock_.now()));
-    if (alive(id) == nullptr) co_return no_agent();
+    if (alive(id) == nullptr) {
+      ++world_.cut_off;
+      co_return no_agent();
+    }
   }
   co_return ExecOutcome{.stdout_text = spec.command, .cwd = "/home/agent"};
 }
@@ -214,12 +243,23 @@ void SimGuest::forget(const SandboxId&) {}
 
 // --- Store -------------------------------------------------------------------------------------
 
+void SimStore::throw_if(std::string_view method) const {
+  if (world_.throws == method) throw std::bad_alloc();
+}
+
 template <class T>
 Task<Result<T>> SimStore::disturbed(Task<Result<T>> act) {
   if (world_.faults.delay_max.count() > 0) co_await clock_.sleep(world_.delay() / 10);
-  if (world_.chance(world_.faults.store_fails)) co_return store_lost();
+  if (world_.cut_off_lives.contains(life_)) {
+    ++world_.struck["registry out of reach"];
+    co_await clock_.sleep(kDatabaseDeadline);
+    co_return store_lost();
+  }
+  if (world_.strikes("registry fails", world_.faults.store_fails)) co_return store_lost();
   auto result = co_await std::move(act);
-  if (world_.chance(world_.faults.store_loses)) co_return store_lost();
+  if (world_.strikes("registry's answer is lost", world_.faults.store_loses)) {
+    co_return store_lost();
+  }
   co_return result;
 }
 
@@ -234,7 +274,10 @@ Task<Result<Inserted>> SimStore::insert(Sandbox sandbox, NewEvent event,
   return disturbed(world_.rows.insert(std::move(sandbox), std::move(event), std::move(key)));
 }
 Task<Result<Sandbox>> SimStore::get(SandboxId id) {
-  return disturbed(world_.rows.get(std::move(id)));
+  if (world_.unreadable.contains(id)) {
+    co_return fail(Code::internal, "The registry holds a row that cannot be read.");
+  }
+  co_return co_await disturbed(world_.rows.get(std::move(id)));
 }
 Task<Result<Sandbox>> SimStore::update(Sandbox sandbox, TimePoint at, NewEvent event) {
   const auto container = world_.containers.find(sandbox.id);
@@ -255,11 +298,15 @@ Task<Result<SandboxPage>> SimStore::list(ListQuery query) {
   return disturbed(world_.rows.list(std::move(query)));
 }
 Task<Result<std::vector<Sandbox>>> SimStore::list_active(std::string installation) {
-  return disturbed(world_.rows.list_active(std::move(installation)));
+  throw_if("list_active");
+  CO_TRY(rows, co_await disturbed(world_.rows.list_active(std::move(installation))));
+  std::erase_if(rows, [this](const Sandbox& row) { return world_.unreadable.contains(row.id); });
+  co_return std::move(rows);
 }
 Task<Result<std::vector<SandboxId>>> SimStore::list_due(std::string installation, TimePoint now,
                                                         int limit) {
-  return disturbed(world_.rows.list_due(std::move(installation), now, limit));
+  throw_if("list_due");
+  co_return co_await disturbed(world_.rows.list_due(std::move(installation), now, limit));
 }
 Task<Result<std::vector<Sandbox>>> SimStore::list_unsaved(std::string installation,
                                                           std::string user_id, int limit) {
@@ -275,7 +322,8 @@ Task<Result<void>> SimStore::append_event(SandboxId id, TimePoint at, NewEvent e
   return disturbed(world_.rows.append_event(std::move(id), at, std::move(event)));
 }
 Task<Result<FeedPage>> SimStore::feed(std::string after, int limit) {
-  return disturbed(world_.rows.feed(std::move(after), limit));
+  throw_if("feed");
+  co_return co_await disturbed(world_.rows.feed(std::move(after), limit));
 }
 Task<void> SimStore::wait_for_feed(milliseconds limit) {
   return clock_.sleep(std::min(limit, kFeedPollSim));

@@ -3,6 +3,7 @@
 // what goes wrong with them: delays, failures, lost answers, all from one seed.
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <random>
 #include <set>
@@ -23,10 +24,14 @@ struct SimFaults {
   double store_loses = 0;
   double storage_fails = 0;
   double storage_loses = 0;
-  double scans_miss = 0;  // probability that a look at a home that is in use misses some of it
+  bool storage_hangs = false;  // its calls do not end
+  double scans_miss = 0;       // probability that a look at a home that is in use misses some of it
+  double removes_fail = 0;  // probability that a container ends and the engine does not let it go
+  double kills_fail = 0;    // probability that it does not even end
   double agent_never_ready = 0;
   double agent_is_mute = 0;
   milliseconds delay_max{0};  // of each call
+  double lands_late = 0;      // probability that a call is given up, and works later all the same
   bool engine_down = false;
   bool containers_vanish = false;  // somebody removes them before they are started
 };
@@ -58,10 +63,24 @@ struct SimWorld {
   bool chance(double probability) {
     return std::uniform_real_distribution<double>(0, 1)(random) < probability;
   }
+  // The same of a named trouble; counts how often it struck.
+  bool strikes(const char* name, double probability) {
+    if (probability <= 0 || !chance(probability)) return false;
+    ++struck[name];
+    return true;
+  }
   int number(int min, int max) { return std::uniform_int_distribution<int>(min, max)(random); }
   milliseconds delay() {
     return milliseconds(number(0, static_cast<int>(faults.delay_max.count())));
   }
+
+  // Something that was asked for is done later, whether or not who asked for it lives.
+  void land_later(const char* name, milliseconds delay, std::function<void()> effect) {
+    ++struck[name];
+    landing.emplace(clock.now() + delay, std::move(effect));
+  }
+  // What is due. Called before anybody looks.
+  void land();
 
   // A container ends by itself, or is killed from outside.
   void end_container(const SandboxId& id, int exit_code);
@@ -69,8 +88,11 @@ struct SimWorld {
   std::mt19937_64 random;
   SimFaults faults;
   int pings = 0;  // "are you there?", of engine, store and storage
-  SimClock clock{from_unix_ms(1'700'000'000'000)};  // the right time, and the store's
-  MemoryStore rows{clock};
+  SimClock clock{from_unix_ms(1'700'000'000'000)};  // the right time
+  SteppedClock wall{clock};                         // of the host that has the registry
+  MemoryStore rows{wall};
+  std::map<std::string_view, std::int64_t> struck;  // troubles, by their names
+  std::multimap<TimePoint, std::function<void()>> landing;
   std::map<SandboxId, SimContainer> containers;
   std::map<SandboxId, SimHome> homes;
   std::map<std::string, std::map<Tier, HomeTree>> objects;  // by user
@@ -85,6 +107,18 @@ struct SimWorld {
   std::int64_t created_count = 0;
   std::map<std::string, int> caretaker_rounds;  // per installation
   int wrongly_lost = 0;  // rows that were marked lost while their container was running
+  int cut_off = 0;       // commands whose sandbox ended under them
+  std::map<std::string, std::int64_t> task_failures;  // of lives that have ended, by task
+  // What each life has changed in the storage, and when.
+  struct Change {
+    std::uint64_t life = 0;
+    TimePoint at;
+  };
+  std::vector<Change> changes;
+  std::set<std::uint64_t> cut_off_lives;  // that do not reach the registry
+  std::set<SandboxId> unreadable;         // rows that somebody has written by hand
+  std::string throws;                     // the method of the store that has a bug
+  bool is_shared = true;                  // the registry
 };
 
 // The three ports onto that world, for one life of an orchestrator.
@@ -139,8 +173,8 @@ class SimGuest : public Guest {
 
 class SimStore : public Store {
  public:
-  SimStore(SimWorld& world, Clock& clock, std::string installation)
-      : world_(world), clock_(clock), installation_(std::move(installation)) {}
+  SimStore(SimWorld& world, Clock& clock, std::string installation, std::uint64_t life = 0)
+      : world_(world), clock_(clock), installation_(std::move(installation)), life_(life) {}
 
   Task<Result<void>> open() override;
   Task<Result<void>> ping() override;
@@ -171,13 +205,17 @@ class SimStore : public Store {
                                                    int limit) override;
   Task<Result<int>> prune(TimePoint ended_before, TimePoint unclean_before, int limit) override;
 
+  bool is_shared() const override { return world_.is_shared; }
+
  private:
+  void throw_if(std::string_view method) const;
   template <class T>
   Task<Result<T>> disturbed(Task<Result<T>> act);
 
   SimWorld& world_;
   Clock& clock_;
   std::string installation_;
+  std::uint64_t life_;
 };
 
 }  // namespace matrx

@@ -7,7 +7,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <iostream>
 
 #include "base/log.hpp"
 #include "fakes/run_task.hpp"
@@ -18,13 +20,16 @@ namespace matrx {
 namespace {
 
 constexpr int kShards = 20;
+constexpr auto kStillMax = milliseconds(8000);  // of a process that is not given the processor
 constexpr auto kStopMargin = std::chrono::seconds(5);  // beyond the patience: docs/convergence.md
 constexpr int kSeedsDefault = 500;                     // per shard
+constexpr std::size_t kTroubles = 18;                  // that a world knows
 
 class Simulation {
  public:
   explicit Simulation(std::uint64_t seed) : world_(seed), seed_(seed) {
     hosts_.resize(world_.chance(0.5) ? 2 : 1);
+    world_.is_shared = hosts_.size() > 1;
   }
 
   void run() {
@@ -41,6 +46,8 @@ class Simulation {
     // Homes take longer where their lock was held by somebody who was killed.
     run_for(std::chrono::seconds(60));
     check_homes();
+    hosts_.clear();
+    for (const auto& [task, count] : world_.task_failures) ADD_FAILURE() << "task failed: " << task;
   }
 
  private:
@@ -57,11 +64,15 @@ class Simulation {
 
   void run_for(milliseconds duration) {
     std::vector<SimContext*> contexts;
-    for (const Life& life : hosts_) {
-      if (life) contexts.push_back(&life->context());
+    for (std::size_t host = 0; host < hosts_.size(); ++host) {
+      const bool stands_still = still_until_[host] > world_.clock.now() && duration <= kStillMax;
+      if (hosts_[host] && !stands_still) contexts.push_back(&hosts_[host]->context());
     }
     run_virtual(contexts, world_.clock, world_.clock.now() + duration);
+    world_.land();
   }
+
+  TimePoint store_now() { return run_task(world_.rows.now()).value(); }
 
   std::size_t any_host() {
     return static_cast<std::size_t>(world_.number(0, static_cast<int>(hosts_.size()) - 1));
@@ -76,12 +87,25 @@ class Simulation {
       world_.faults.store_loses = world_.chance(0.7) ? 0 : 0.05;
       world_.faults.storage_fails = world_.chance(0.6) ? 0 : 0.2;
       world_.faults.storage_loses = world_.chance(0.6) ? 0 : 0.2;
+      world_.faults.removes_fail = world_.chance(0.7) ? 0 : 0.5;
+      world_.faults.kills_fail = world_.chance(0.8) ? 0 : 0.3;
       world_.faults.scans_miss = world_.chance(0.7) ? 0 : 0.5;
       world_.faults.agent_is_mute = world_.chance(0.7) ? 0 : 0.3;
       world_.faults.agent_never_ready = world_.chance(0.8) ? 0 : 0.5;
       world_.faults.delay_max = milliseconds(world_.chance(0.8) ? 30 : 3000);
     }
-    world_.faults.engine_down = world_.chance(0.08);
+    world_.faults.engine_down = world_.strikes("engine is down", 0.08);
+    world_.faults.lands_late = world_.chance(0.7) ? 0 : 0.25;
+    if (world_.strikes("clock is set", 0.04)) {
+      world_.wall.set(milliseconds(world_.number(-100'000'000, 100'000'000)));
+    }
+    if (world_.strikes("host stands still", 0.04)) {
+      still_until_[any_host()] =
+          world_.clock.now() + milliseconds(world_.number(1, static_cast<int>(kStillMax.count())));
+    }
+    world_.cut_off_lives.clear();
+    if (hosts_.size() > 1 && world_.chance(0.05))
+      world_.cut_off_lives.insert(seed_ * 1000 + lives_);
   }
 
   void one_act() {
@@ -152,33 +176,70 @@ class Simulation {
                         container->second.state == ContainerState::running;
       if (!runs || !is_usable(row.status) || world_.chance(0.4)) continue;
       HomeTree& tree = world_.homes[row.id].tree;
+      auto& contents = contents_[row.user_id];
       const std::string path = "file-" + std::to_string(world_.number(0, 5));
       if (const auto seen = tree.find(path); seen != tree.end()) {
-        contents_.erase(seen->second.modified_ns);
+        contents.erase(seen->second.modified_ns);
+        replaced_[row.user_id].insert({seen->second.modified_ns, path});
         tree.erase(seen);
         if (world_.chance(0.3)) continue;
       }
       tree[path] = {.modified_ns = ++last_content_, .size_bytes = last_content_ % 7};
-      contents_.insert(last_content_);
+      writer_of_[last_content_] = row.user_id;
+      contents[last_content_] = path;
     }
   }
 
-  // Every content is in the storage, or still in the home of a sandbox.
+  // Every content is in the storage, or still in the home of a sandbox: of its user, and by its
+  // name, or as a copy beside it.
   void check_contents() {
-    std::set<std::int64_t> found;
-    const auto add = [&](const HomeTree& tree) {
-      for (const auto& [path, node] : tree) found.insert(node.modified_ns);
+    std::map<std::string, std::map<std::int64_t, std::set<std::string>>> found;
+    const auto add = [&](const std::string& user, const HomeTree& tree) {
+      for (const auto& [path, node] : tree) {
+        if (node.kind == NodeKind::file) found[user][node.modified_ns].insert(path);
+      }
     };
-    for (const auto& [id, home] : world_.homes) add(home.tree);
-    for (auto& [user, tiers] : world_.objects) add(tiers[Tier::hot]);
-    for (const std::int64_t content : contents_) {
-      EXPECT_TRUE(found.contains(content)) << "content " << content << " is lost";
+    for (const auto& [id, home] : world_.homes) add(home.user_id, home.tree);
+    for (auto& [user, tiers] : world_.objects) add(user, tiers[Tier::hot]);
+    for (const auto& [user, contents] : contents_) {
+      for (const auto& [content, path] : contents) {
+        const auto& paths = found[user][content];
+        const bool is_kept = std::ranges::any_of(paths, [&](const std::string& at) {
+          return at == path || at.starts_with(path + ".conflict-");
+        });
+        EXPECT_TRUE(is_kept) << "content " << content << " of " << path << " is lost";
+      }
+    }
+    for (const auto& [user, contents] : found) {
+      for (const auto& [content, paths] : contents) {
+        EXPECT_EQ(writer_of_[content], user) << "content " << content << " is another user's";
+      }
+    }
+  }
+
+  // In the end: what was deleted or replaced does not come back by its name, and the manifest tells
+  // of what there is.
+  void check_storage() {
+    for (auto& [user, tiers] : world_.objects) {
+      const HomeTree& objects = tiers[Tier::hot];
+      for (const auto& [content, path] : replaced_[user]) {
+        const auto there = objects.find(path);
+        EXPECT_FALSE(there != objects.end() && there->second.modified_ns == content)
+            << "content " << content << " of " << path << " has come back";
+      }
+      for (const auto& [path, node] : world_.manifests[user]) {
+        if (node.kind != NodeKind::file) continue;
+        const auto there = objects.find(path);
+        EXPECT_TRUE(there != objects.end() && there->second.tag == node.tag)
+            << "the manifest has " << path << ", the storage has not";
+      }
     }
   }
 
   Task<void> create(Core& core, std::optional<IdempotencyKey> key) {
     CreateSpec spec;
-    spec.user_id = "user";
+    spec.user_id = world_.chance(0.7) ? "user" : "other";
+    if (key) spec.user_id = "user";
     spec.ttl_seconds = world_.number(1, 60);
     spec.idempotency_key = key;
     const auto created = co_await core.create(std::move(spec), {"sim"});
@@ -212,8 +273,12 @@ class Simulation {
       const auto row = run_task(world_.rows.get(id));
       // One of another host that failed or was lost is final before its own host cleans up.
       const bool cleaned = row && row->stop_reason == StopReason::user_requested;
-      EXPECT_FALSE(cleaned && world_.containers.contains(id))
-          << "destroy said done, the container is there";
+      // What the engine did not let go of, or has made late, runs nothing; the rounds remove it.
+      const auto container = world_.containers.find(id);
+      const bool runs = container != world_.containers.end() &&
+                        (container->second.state == ContainerState::running ||
+                         container->second.state == ContainerState::paused);
+      EXPECT_FALSE(cleaned && runs) << "destroy said done, and it runs";
       destroyed_.insert(id);
     }
   }
@@ -273,6 +338,12 @@ class Simulation {
   // The trouble ends; within one minute everything is where it should be.
   void settle() {
     world_.faults = {};
+    still_until_.clear();
+    world_.cut_off_lives.clear();
+    // But for some that never end.
+    const bool is_stuck = world_.chance(0.1);
+    if (is_stuck) world_.faults.removes_fail = 1;
+    is_stuck_ = is_stuck;
     for (std::size_t host = 0; host < hosts_.size(); ++host) begin_life(host);
     run_for(std::chrono::seconds(60));
   }
@@ -284,18 +355,18 @@ class Simulation {
       const bool exists = container != world_.containers.end();
       const std::string what = row.id.text() + " is " + std::string(status_name(row.status));
       if (is_final(row.status)) {
-        EXPECT_FALSE(exists) << what << " and has a container";
+        const bool ended = exists && container->second.state == ContainerState::ended;
+        EXPECT_FALSE(exists && !(is_stuck_ && ended)) << what << " and has a container";
       } else if (row.status == Status::shutting_down) {
         // One whose time was over just now, and whose agent does not answer.
-        EXPECT_GT(row.stop_deadline_at.value_or(TimePoint()) + kStopMargin, world_.clock.now())
+        EXPECT_GT(row.stop_deadline_at.value_or(TimePoint()) + kStopMargin, store_now())
             << what << ": stuck";
       } else {
         EXPECT_TRUE(is_usable(row.status)) << what << ": stuck";
         const auto wanted = row.paused_at ? ContainerState::paused : ContainerState::running;
         EXPECT_TRUE(exists && container->second.state == wanted)
             << what << (row.paused_at ? ", paused," : "") << " without such a container";
-        EXPECT_GT(row.expires_at, world_.clock.now() - std::chrono::seconds(15))
-            << what << ": overdue";
+        EXPECT_GT(row.expires_at, store_now() - std::chrono::seconds(15)) << what << ": overdue";
       }
       check_history(row);
     }
@@ -303,6 +374,7 @@ class Simulation {
 
   void check_homes() {
     check_contents();
+    check_storage();
     for (const Sandbox& row : all_rows()) {
       if (!is_final(row.status)) continue;
       EXPECT_FALSE(is_unsaved(row))
@@ -324,6 +396,10 @@ class Simulation {
     }
   }
 
+ public:
+  const std::map<std::string_view, std::int64_t>& struck() const { return world_.struck; }
+
+ private:
   SimWorld world_;
   std::uint64_t seed_;
   std::vector<Life> hosts_;
@@ -331,7 +407,12 @@ class Simulation {
   std::set<SandboxId> destroyed_;
   std::map<SandboxId, Sandbox> ends_;
   std::int64_t last_content_ = 0;
-  std::set<std::int64_t> contents_;  // that somebody wrote and nobody replaced or deleted knowingly
+  std::map<std::size_t, TimePoint> still_until_;
+  bool is_stuck_ = false;  // the engine removes no container, to the end
+  // By user: what somebody wrote and nobody replaced or deleted knowingly, and where.
+  std::map<std::string, std::map<std::int64_t, std::string>> contents_;
+  std::map<std::string, std::set<std::pair<std::int64_t, std::string>>> replaced_;
+  std::map<std::int64_t, std::string> writer_of_;  // by content: the user
   std::map<SandboxId, TimePoint> promised_;
   std::map<std::string, SandboxId> made_by_key_;
 };
@@ -351,12 +432,21 @@ class Convergence : public testing::TestWithParam<int> {
 TEST_P(Convergence, RegistryAndContainersAgreeInTheEnd) {
   const int one = number_from_environment("MATRX_SIM_SEED", -1);
   const int per_shard = number_from_environment("MATRX_SIM_SEEDS", kSeedsDefault);
+  std::map<std::string_view, std::int64_t> struck;
   for (int i = 0; i < per_shard; ++i) {
     const int seed = one >= 0 ? one : GetParam() * per_shard + i;
     SCOPED_TRACE("replay with MATRX_SIM_SEED=" + std::to_string(seed));
-    Simulation(static_cast<std::uint64_t>(seed)).run();
+    Simulation simulation(static_cast<std::uint64_t>(seed));
+    simulation.run();
+    for (const auto& [name, count] : simulation.struck()) struck[name] += count;
     if (HasFailure() || one >= 0) return;
   }
+  for (const auto& [name, count] : struck) {
+    RecordProperty(std::string(name), std::to_string(count));
+    if (GetParam() == 0) std::cout << name << ": " << count << '\n';
+  }
+  // Trouble that no seed has met proves nothing.
+  if (per_shard >= kSeedsDefault) EXPECT_EQ(struck.size(), kTroubles);
 }
 
 INSTANTIATE_TEST_SUITE_P(Seeds, Convergence, testing::Range(0, kShards));

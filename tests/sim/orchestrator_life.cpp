@@ -24,11 +24,11 @@ OrchestratorLife::OrchestratorLife(SimWorld& world, std::uint64_t seed, const Op
       context_(std::make_unique<SimContext>()),
       clock_(world.clock, options.clock_offset),
       random_(seed),
-      store_(world, clock_, options.installation),
+      store_(world, clock_, options.installation, seed),
       runtime_(world, clock_, options.installation),
       guest_(world, clock_, options.installation),
       machine_(world, clock_, options.installation),
-      storage_(world, clock_),
+      storage_(world, clock_, seed),
       homes_(world, options.installation),
       core_(std::make_unique<Core>(context_->get_executor(), sim_settings(options), store_,
                                    runtime_, guest_, machine_, storage_, homes_,
@@ -37,7 +37,12 @@ OrchestratorLife::OrchestratorLife(SimWorld& world, std::uint64_t seed, const Op
   core_->start();
 }
 
-OrchestratorLife::~OrchestratorLife() { context_->kill(); }
+OrchestratorLife::~OrchestratorLife() {
+  for (const auto& [name, count] : core_->task_failures()) {
+    world_.task_failures[std::string(name)] += count;
+  }
+  context_->kill();
+}
 
 void OrchestratorLife::run_for(milliseconds duration) {
   run_virtual({context_.get()}, world_.clock, world_.clock.now() + duration);

@@ -31,12 +31,12 @@ std::unexpected<Error> key_taken() {
 }  // namespace
 
 MemoryStore::MemoryStore(const Clock& clock)
-    : clock_(clock), life_(std::to_string(to_unix_ms(clock.now()))) {}
+    : time_(clock), life_(std::to_string(to_unix_ms(clock.now()))) {}
 
 Task<Result<void>> MemoryStore::open() { co_return Result<void>(); }
 Task<Result<void>> MemoryStore::ping() { co_return Result<void>(); }
 
-Task<Result<TimePoint>> MemoryStore::now() { co_return clock_.now(); }
+Task<Result<TimePoint>> MemoryStore::now() { co_return time_.now(); }
 
 Task<Result<Inserted>> MemoryStore::insert(Sandbox sandbox, NewEvent event,
                                            std::optional<IdempotencyKey> key) {
@@ -50,14 +50,14 @@ Task<Result<Inserted>> MemoryStore::insert(Sandbox sandbox, NewEvent event,
   const auto [at, added] = entries_.emplace(sandbox.id, Entry{sandbox, {}});
   if (!added) co_return fail(Code::conflict, "The sandbox exists already.");
   append(at->second, sandbox.created_at, std::move(event));
-  if (key) claims_[key->key] = {key->fingerprint, sandbox.id, clock_.now()};
+  if (key) claims_[key->key] = {key->fingerprint, sandbox.id, time_.now()};
   co_return Inserted{sandbox, true};
 }
 
 // The row that the key has made, where that still counts.
 const Sandbox* MemoryStore::find_claimed(const std::string& key) const {
   const auto claim = claims_.find(key);
-  if (claim == claims_.end() || claim->second.at + kIdempotencyWindow <= clock_.now()) {
+  if (claim == claims_.end() || claim->second.at + kIdempotencyWindow <= time_.now()) {
     return nullptr;
   }
   const auto made = entries_.find(claim->second.id);
@@ -224,7 +224,17 @@ std::string MemoryStore::cursor_at(std::int64_t event_id) const {
 }
 
 Task<Result<void>> MemoryStore::announce(std::string installation, std::string host_name) {
-  hosts_[installation] = {installation, std::move(host_name), clock_.now()};
+  (void)time_.now();
+  const auto lives = [](const auto& pair) { return !is_final(pair.second.row.status); };
+  if (time_.step() != milliseconds(0) && std::ranges::none_of(entries_, lives)) {
+    const milliseconds step = time_.step();
+    time_.confirm();
+    doubted_at_ = time_.now();
+    for (auto& [key, claim] : claims_) claim.at += step;
+    for (auto& [name, lease] : leases_) lease.expires_at += step;
+    for (auto& [id, host] : hosts_) host.last_seen_at += step;
+  }
+  hosts_[installation] = {installation, std::move(host_name), time_.now()};
   co_return Result<void>();
 }
 
@@ -242,8 +252,8 @@ Task<Result<std::optional<Host>>> MemoryStore::host(std::string installation) {
 Task<Result<bool>> MemoryStore::take_lease(std::string name, std::string holder,
                                            milliseconds duration) {
   Lease& lease = leases_[name];
-  if (lease.holder != holder && lease.expires_at > clock_.now()) co_return false;
-  lease = {std::move(holder), clock_.now() + duration};
+  if (lease.holder != holder && lease.expires_at > time_.now()) co_return false;
+  lease = {std::move(holder), time_.now() + duration};
   co_return true;
 }
 
@@ -262,8 +272,12 @@ Task<Result<std::vector<Sandbox>>> MemoryStore::list_deserted(TimePoint due, Tim
 
 Task<Result<int>> MemoryStore::prune(TimePoint ended_before, TimePoint unclean_before, int limit) {
   std::erase_if(claims_, [this](const auto& pair) {
-    return pair.second.at + kIdempotencyWindow <= clock_.now();
+    return pair.second.at + kIdempotencyWindow <= time_.now();
   });
+  std::erase_if(leases_, [this](const auto& pair) {
+    return pair.second.expires_at + kIdempotencyWindow <= time_.now();
+  });
+  if (doubted_at_ && time_.now() < *doubted_at_ + kClockDoubt) co_return 0;
   int pruned = 0;
   for (auto id = ended_.begin(); id != ended_.end() && pruned < limit;) {
     const auto entry = entries_.find(*id);

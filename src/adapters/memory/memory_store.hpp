@@ -3,10 +3,11 @@
 
 #include <deque>
 #include <map>
+#include <optional>
 #include <vector>
 
 #include "async/bell.hpp"
-#include "async/clock.hpp"
+#include "async/steady_time.hpp"
 #include "ports/store.hpp"
 
 namespace matrx {
@@ -18,6 +19,8 @@ class MemoryStore : public Store {
   Task<Result<void>> open() override;
   Task<Result<void>> ping() override;
   Task<Result<TimePoint>> now() override;
+  milliseconds clock_step() const override { return time_.step(); }
+  bool is_shared() const override { return false; }
   Task<Result<Inserted>> insert(Sandbox sandbox, NewEvent event,
                                 std::optional<IdempotencyKey> key) override;
   Task<Result<Sandbox>> get(SandboxId id) override;
@@ -66,8 +69,9 @@ class MemoryStore : public Store {
   const Sandbox* find_claimed(const std::string& key) const;
   std::string cursor_at(std::int64_t event_id) const;
 
-  const Clock& clock_;
-  std::string life_;  // marks cursors: they mean nothing to the next process
+  mutable SteadyTime time_;
+  std::optional<TimePoint> doubted_at_;  // when a new time of the host was taken over
+  std::string life_;                     // marks cursors: they mean nothing to the next process
   std::map<SandboxId, Entry> entries_;
   std::deque<SandboxId> ended_;  // in order of their end
   std::map<std::string, Claim> claims_;

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <filesystem>
 
+#include "async/offload.hpp"
 #include "base/files.hpp"
 #include "base/limits.hpp"
 #include "base/log.hpp"
@@ -116,10 +117,13 @@ Result<void> SupervisedMounts::make_place(const MountPlace& place) const {
 }
 
 Task<Result<void>> SupervisedMounts::mount_at(MountPlace place) {
-  take_down_mount(place.point);
-  CO_CHECK(make_place(place));
+  auto prepare = [this, place] {
+    take_down_mount(place.point);
+    return make_place(place);
+  };
+  CO_CHECK(co_await offload(threads_, std::move(prepare)));
   CO_CHECK(co_await mounter_->mount(place));
-  mounts_.insert_or_assign(place.id, Mounted{.place = place});
+  mounts_.insert_or_assign(place.id, Mounted{.place = place, .number = ++made_});
   co_return Result<void>();
 }
 
@@ -219,8 +223,11 @@ Task<std::vector<ColdMount>> SupervisedMounts::find_broken() {
   co_await mounter_->look_after(std::move(places));
   std::vector<ColdMount> broken;
   if (mounts_.empty()) co_return broken;
-  const auto points = mount_points_below(folder_);
+  const std::int64_t made = made_;
+  auto look = [folder = folder_] { return mount_points_below(folder); };
+  const auto points = co_await offload(threads_, std::move(look));
   for (auto& [id, mounted] : mounts_) {
+    if (mounted.number > made) continue;  // since the look
     mounted.is_gone = !points.contains(mounted.place.point);
     if (mounted.is_leaving || is_up(id)) continue;
     broken.push_back({.id = id, .user_id = mounted.place.user_id});

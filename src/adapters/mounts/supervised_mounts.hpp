@@ -6,6 +6,7 @@
 //   <folder>/<sandbox>/cold   the mount
 //   <folder>/<sandbox>.user   whose it is; outside of what the sandbox sees
 
+#include <boost/asio/thread_pool.hpp>
 #include <map>
 #include <memory>
 #include <set>
@@ -44,6 +45,7 @@ class SupervisedMounts : public ColdMounts {
     MountPlace place;
     bool is_gone = false;     // the kernel does not list it any more
     bool is_leaving = false;  // it must not be made again
+    std::int64_t number = 0;  // of all that were made
   };
 
   std::string parent_of(const SandboxId& id) const;
@@ -68,7 +70,9 @@ class SupervisedMounts : public ColdMounts {
   Turns turns_;  // by user: what is mounted, and the cache
   std::map<SandboxId, Mounted> mounts_;
   std::map<std::string, std::int64_t> shares_;  // of the cache, by its owner
+  std::int64_t made_ = 0;
   ColdTotals totals_;
+  asio::thread_pool threads_{2};  // for what the kernel and the disk take their time for
 };
 
 }  // namespace matrx

@@ -167,7 +167,9 @@ Task<Result<int>> PostgresStore::prune(TimePoint ended_before, TimePoint unclean
          co_await pool_.run(
              fmt::format(
                  "WITH keys AS (DELETE FROM matrx_idempotency_keys WHERE "
-                 "created_at <= now() - make_interval(hours => {})), "
+                 "created_at <= now() - make_interval(hours => {0})), "
+                 "leases AS (DELETE FROM matrx_leases WHERE "
+                 "expires_at <= now() - make_interval(hours => {0})), "
                  "gone AS (DELETE FROM sandbox_instances WHERE sandbox_id IN "
                  "(SELECT sandbox_id FROM sandbox_instances s WHERE "
                  "stopped_at < $1::timestamptz AND status IN ('stopped', 'failed', 'expired') AND "

@@ -193,7 +193,7 @@ Task<Result<Storage::Stored>> RcloneStorage::store(StoragePlace place, std::stri
   for (const auto& path : paths) {
     if (!is_home_path(path)) co_return fail(Code::invalid, "This path cannot be in a home.");
   }
-  CO_TRY(staging, rclone::Staging::make(staging_root_));
+  CO_TRY(staging, rclone::Staging::make(staging_root_, threads_));
   const rclone::Wanted wanted{.folder = std::move(from_folder),
                               .paths = std::move(paths),
                               .prefix_bytes = prefix.size() + 1,
@@ -250,7 +250,7 @@ Task<Result<void>> RcloneStorage::fetch(StoragePlace place, std::vector<std::str
 // One by one, under a plain name first.
 Task<Result<void>> RcloneStorage::fetch_odd(std::string prefix, std::vector<std::string> paths,
                                             std::string into_folder) {
-  CO_TRY(staging, rclone::Staging::make(staging_root_));
+  CO_TRY(staging, rclone::Staging::make(staging_root_, threads_));
   for (const auto& path : paths) {
     const auto key = rclone::key_of(path, prefix.size() + 1);
     CO_CHECK(co_await daemon_.transfer("operations/copyfile", {{"srcFs", remote(prefix)},
@@ -258,15 +258,18 @@ Task<Result<void>> RcloneStorage::fetch_odd(std::string prefix, std::vector<std:
                                                                {"dstFs", staging.folder()},
                                                                {"dstRemote", "file"},
                                                                {"_config", copy_options()}}));
-    const fs::path target = fs::path(into_folder) / path;
-    std::error_code ec;
-    fs::create_directories(target.parent_path(), ec);
-    fs::rename(fs::path(staging.folder()) / "file", target, ec);
-    if (ec == std::errc::cross_device_link) {
-      ec.clear();
-      fs::copy_file(fs::path(staging.folder()) / "file", target, ec);
-      staging.clear();
-    }
+    auto put = [&staging, target = fs::path(into_folder) / path] {
+      std::error_code ec;
+      fs::create_directories(target.parent_path(), ec);
+      fs::rename(fs::path(staging.folder()) / "file", target, ec);
+      if (ec == std::errc::cross_device_link) {
+        ec.clear();
+        fs::copy_file(fs::path(staging.folder()) / "file", target, ec);
+        staging.clear();
+      }
+      return ec;
+    };
+    const std::error_code ec = co_await on_worker(std::move(put));
     if (ec) co_return fail(Code::unavailable, "A file cannot be put into the home.", ec.message());
   }
   co_return Result<void>();
@@ -294,7 +297,7 @@ Task<Result<std::string>> RcloneStorage::copy(StoragePlace place, std::string fr
 
 Task<Result<void>> RcloneStorage::remove(StoragePlace place, std::vector<std::string> paths) {
   CO_TRY(prefix, prefix_of(place));
-  CO_TRY(staging, rclone::Staging::make(staging_root_));
+  CO_TRY(staging, rclone::Staging::make(staging_root_, threads_));
   const std::string list = (fs::path(staging.folder()) / "names").string();
   auto write = [&]() -> Result<void> {
     std::string names;
@@ -381,7 +384,7 @@ Task<Result<std::optional<HomeTree>>> RcloneStorage::read_manifest(std::string u
 
 Task<Result<void>> RcloneStorage::write_manifest(std::string user_id, HomeTree tree) {
   if (!is_valid_user_id(user_id)) co_return fail(Code::invalid, "There is no such user.");
-  CO_TRY(staging, rclone::Staging::make(staging_root_));
+  CO_TRY(staging, rclone::Staging::make(staging_root_, threads_));
   auto work = [path = (fs::path(staging.folder()) / "manifest.json").string(),
                tree = std::move(tree)]() -> Result<void> {
     TRY(encoded, encode_manifest(tree));

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <boost/asio/post.hpp>
 #include <cerrno>
 #include <filesystem>
 #include <memory>
@@ -95,19 +96,22 @@ Result<Copied> copy_from(const Wanted& wanted, const std::string& path, const st
 
 }  // namespace
 
-Result<Staging> Staging::make(const std::string& root) {
+Result<Staging> Staging::make(const std::string& root, boost::asio::thread_pool& threads) {
   const fs::path folder = fs::path(root) / SystemRandom().hex(8);
   std::error_code ec;
   fs::create_directories(folder, ec);
   if (!ec) fs::permissions(root, fs::perms::owner_all, ec);
   if (ec) return fail(Code::unavailable, "The staging folder cannot be made.", ec.message());
-  return Staging(folder.string());
+  return Staging(folder.string(), threads);
 }
 
 Staging::~Staging() {
   // What cannot be removed is removed at the next start.
   if (folder_.empty()) return;
-  [[maybe_unused]] const auto left = remove_tree(folder_);
+  auto remove = [folder = std::move(folder_)] {
+    [[maybe_unused]] const auto left = remove_tree(folder);
+  };
+  boost::asio::post(*threads_, std::move(remove));
 }
 
 void Staging::clear() const {

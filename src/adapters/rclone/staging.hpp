@@ -3,8 +3,10 @@
 // read before, by us, through openat2 without following any link, and nobody can change it any
 // more. Blocking: for a worker thread.
 
+#include <boost/asio/thread_pool.hpp>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/error.hpp"
@@ -27,9 +29,11 @@ struct Wanted {
 
 class Staging {
  public:
-  // A folder of its own below `root`; gone with this object.
-  static Result<Staging> make(const std::string& root);
-  Staging(Staging&& other) noexcept : folder_(std::exchange(other.folder_, {})) {}
+  // A folder of its own below `root`; with this object it goes, on one of the threads: thousands of
+  // files are too many for the thread that everybody waits for.
+  static Result<Staging> make(const std::string& root, boost::asio::thread_pool& threads);
+  Staging(Staging&& other) noexcept
+      : folder_(std::exchange(other.folder_, {})), threads_(other.threads_) {}
   Staging& operator=(Staging&&) = delete;
   ~Staging();
 
@@ -50,8 +54,10 @@ class Staging {
   void clear() const;
 
  private:
-  explicit Staging(std::string folder) : folder_(std::move(folder)) {}
+  Staging(std::string folder, boost::asio::thread_pool& threads)
+      : folder_(std::move(folder)), threads_(&threads) {}
   std::string folder_;
+  boost::asio::thread_pool* threads_;
 };
 
 }  // namespace matrx::rclone

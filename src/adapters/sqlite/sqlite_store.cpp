@@ -2,11 +2,12 @@
 
 #include "adapters/sqlite/sqlite_worker.hpp"
 #include "async/offload.hpp"
+#include "base/limits.hpp"
 
 namespace matrx {
 
 SqliteStore::SqliteStore(std::string path, const Clock& clock)
-    : path_(std::move(path)), clock_(clock), worker_(std::make_unique<Worker>()) {}
+    : path_(std::move(path)), clock_(clock), time_(clock), worker_(std::make_unique<Worker>()) {}
 
 SqliteStore::~SqliteStore() { thread_.join(); }
 
@@ -17,19 +18,39 @@ auto SqliteStore::on_worker(F function) -> Task<std::invoke_result_t<F&, Worker&
 }
 
 Task<Result<void>> SqliteStore::open() {
-  return on_worker([path = path_](Worker& w) { return w.open(path); });
+  CO_CHECK(co_await on_worker([path = path_](Worker& w) { return w.open(path); }));
+  CO_TRY(known, co_await on_worker([](Worker& w) { return w.read_clock(); }));
+  const ClockMark before = known.value_or(ClockMark());
+  ClockMark mark{.boot = clock_.boot(), .doubted_at = before.doubted_at};
+  const bool goes_on = known && !mark.boot.empty() && known->boot == mark.boot;
+  if (goes_on) time_.resume(before.offset);
+  (void)time_.now();
+  // Nobody uses it yet, so the host's new time can be taken over: what lives moves with it.
+  const milliseconds step = time_.step();
+  time_.confirm();
+  mark.seen_at = time_.now();
+  mark.offset = time_.offset();
+  // Has the machine been off for so long, or is its clock wrong? Nobody knows.
+  const auto away = std::chrono::abs(mark.seen_at - before.seen_at);
+  const bool is_strange = goes_on ? step != milliseconds(0) : known && away > kClockDoubt;
+  const bool went_back = !goes_on && known && mark.seen_at + kClockStepMin < before.seen_at;
+  if (is_strange || went_back) mark.doubted_at = mark.seen_at;
+  doubted_at_ = mark.doubted_at;
+  co_return co_await on_worker([mark, step](Worker& w) { return w.take_over_clock(mark, step); });
 }
 
 Task<Result<void>> SqliteStore::ping() {
   return on_worker([](Worker& w) { return w.ping(); });
 }
 
-Task<Result<TimePoint>> SqliteStore::now() { co_return clock_.now(); }
+Task<Result<TimePoint>> SqliteStore::now() { co_return time_.now(); }
+
+milliseconds SqliteStore::clock_step() const { return time_.step(); }
 
 Task<Result<Inserted>> SqliteStore::insert(Sandbox sandbox, NewEvent event,
                                            std::optional<IdempotencyKey> key) {
   auto work = [sandbox = std::move(sandbox), event = std::move(event), key = std::move(key),
-               now = clock_.now()](Worker& w) { return w.insert(sandbox, event, key, now); };
+               now = time_.now()](Worker& w) { return w.insert(sandbox, event, key, now); };
   auto inserted = co_await on_worker(std::move(work));
   if (inserted && inserted->is_new) appended_.ring();
   co_return inserted;
@@ -103,9 +124,23 @@ Task<Result<FeedPage>> SqliteStore::feed(std::string after, int limit) {
 Task<void> SqliteStore::wait_for_feed(milliseconds limit) { return appended_.wait(limit); }
 
 Task<Result<void>> SqliteStore::announce(std::string installation, std::string host_name) {
-  return on_worker(
-      [installation = std::move(installation), host_name = std::move(host_name),
-       now = clock_.now()](Worker& w) { return w.announce({installation, host_name, now}); });
+  const TimePoint now = time_.now();
+  Host host{
+      .installation = std::move(installation), .name = std::move(host_name), .last_seen_at = now};
+  ClockMark mark{
+      .boot = clock_.boot(), .offset = time_.offset(), .seen_at = now, .doubted_at = doubted_at_};
+  const bool is_set = time_.step() != milliseconds(0);
+  CO_CHECK(co_await on_worker([host, mark](Worker& w) { return w.announce(host, mark); }));
+  if (!is_set) co_return Result<void>();
+  // The host's new time, where no life depends on the old one.
+  CO_TRY(lives, co_await on_worker([](Worker& w) { return w.count_active(""); }));
+  if (lives > 0) co_return Result<void>();
+  const milliseconds step = time_.step();
+  time_.confirm();
+  mark.seen_at = time_.now();
+  mark.offset = time_.offset();
+  doubted_at_ = mark.doubted_at = mark.seen_at;
+  co_return co_await on_worker([mark, step](Worker& w) { return w.take_over_clock(mark, step); });
 }
 
 Task<Result<void>> SqliteStore::note_clean(std::string installation, TimePoint at) {
@@ -122,8 +157,9 @@ Task<Result<std::optional<Host>>> SqliteStore::host(std::string installation) {
 Task<Result<bool>> SqliteStore::take_lease(std::string name, std::string holder,
                                            milliseconds duration) {
   return on_worker(
-      [name = std::move(name), holder = std::move(holder), duration,
-       now = clock_.now()](Worker& w) { return w.take_lease(name, holder, now, now + duration); });
+      [name = std::move(name), holder = std::move(holder), duration, now = time_.now()](Worker& w) {
+        return w.take_lease(name, holder, now, now + duration);
+      });
 }
 
 Task<Result<std::vector<Sandbox>>> SqliteStore::list_deserted(TimePoint due, TimePoint silent_since,
@@ -133,7 +169,9 @@ Task<Result<std::vector<Sandbox>>> SqliteStore::list_deserted(TimePoint due, Tim
 }
 
 Task<Result<int>> SqliteStore::prune(TimePoint ended_before, TimePoint unclean_before, int limit) {
-  return on_worker([ended_before, unclean_before, limit, now = clock_.now()](Worker& w) {
+  const bool is_doubtful = doubted_at_ && time_.now() < *doubted_at_ + kClockDoubt;
+  if (is_doubtful) ended_before = unclean_before = TimePoint();  // old keys and leases only
+  return on_worker([ended_before, unclean_before, limit, now = time_.now()](Worker& w) {
     return w.prune(ended_before, unclean_before, limit, now);
   });
 }

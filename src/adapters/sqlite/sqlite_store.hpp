@@ -6,10 +6,11 @@
 
 #include <boost/asio/thread_pool.hpp>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "async/bell.hpp"
-#include "async/clock.hpp"
+#include "async/steady_time.hpp"
 #include "ports/store.hpp"
 
 namespace matrx {
@@ -22,6 +23,8 @@ class SqliteStore : public Store {
   Task<Result<void>> open() override;
   Task<Result<void>> ping() override;
   Task<Result<TimePoint>> now() override;
+  milliseconds clock_step() const override;
+  bool is_shared() const override { return false; }
   Task<Result<Inserted>> insert(Sandbox sandbox, NewEvent event,
                                 std::optional<IdempotencyKey> key) override;
   Task<Result<Sandbox>> get(SandboxId id) override;
@@ -48,6 +51,14 @@ class SqliteStore : public Store {
                                                    int limit) override;
   Task<Result<int>> prune(TimePoint ended_before, TimePoint unclean_before, int limit) override;
 
+  // What the registry knows of its host's clock.
+  struct ClockMark {
+    std::string boot;
+    milliseconds offset{0};  // of SteadyTime
+    TimePoint seen_at;
+    std::optional<TimePoint> doubted_at;
+  };
+
  private:
   class Worker;
 
@@ -56,8 +67,10 @@ class SqliteStore : public Store {
 
   std::string path_;
   const Clock& clock_;
-  Bell appended_;                   // this process is the only one that writes
-  std::unique_ptr<Worker> worker_;  // touched by the worker thread only
+  SteadyTime time_;
+  std::optional<TimePoint> doubted_at_;  // when a new time of the host was taken over
+  Bell appended_;                        // this process is the only one that writes
+  std::unique_ptr<Worker> worker_;       // touched by the worker thread only
   asio::thread_pool thread_{1};
 };
 

@@ -1,6 +1,8 @@
 #include "adapters/sqlite/sqlite_worker.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
 
 #include <charconv>
 
@@ -46,6 +48,12 @@ void bind_filter(sqlite::Statement& statement, const ListQuery& query) {
 
 Result<void> SqliteStore::Worker::open(const std::string& path) {
   TRY(database, sqlite::Database::open(path));
+  // What is_shared() says: this process alone has it. Readers, such as a backup, ask for no lock.
+  lock_ = Descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (lock_ && ::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0) {
+    return fail(Code::unavailable, "another orchestrator is using the SQLite database " + path +
+                                       "; share a registry in Postgres instead");
+  }
   CHECK_OK(database.execute("PRAGMA journal_mode = WAL"));
   CHECK_OK(database.execute("PRAGMA synchronous = FULL"));
   CHECK_OK(database.execute("PRAGMA foreign_keys = ON"));
@@ -222,9 +230,9 @@ Result<std::vector<Sandbox>> SqliteStore::Worker::list_unsaved(const std::string
 }
 
 Result<std::int64_t> SqliteStore::Worker::count_active(const std::string& installation) {
-  TRY(statement,
-      prepared(fmt::format("SELECT count(*) FROM sandbox_instances WHERE installation = ? AND {}",
-                           kActive)));
+  TRY(statement, prepared(fmt::format("SELECT count(*) FROM sandbox_instances WHERE "
+                                      "(?1 = '' OR installation = ?1) AND {}",
+                                      kActive)));
   statement->bind(installation);
   TRY(row, statement->step());
   const std::int64_t count = row ? statement->integer(0) : 0;
@@ -295,12 +303,15 @@ Result<FeedPage> SqliteStore::Worker::feed(const std::string& after, int limit) 
   }
 }
 
-Result<void> SqliteStore::Worker::announce(const Host& host) {
+Result<void> SqliteStore::Worker::announce(const Host& host, const ClockMark& mark) {
   TRY(statement, prepared("INSERT INTO hosts (installation, name, last_seen_at) VALUES (?, ?, ?) "
                           "ON CONFLICT (installation) DO UPDATE SET name = excluded.name, "
                           "last_seen_at = excluded.last_seen_at"));
+  TRY(transaction, sqlite::Transaction::begin(*database_));
   statement->bind(host.installation).bind(host.name).bind(to_unix_ms(host.last_seen_at));
-  return statement->run();
+  CHECK_OK(statement->run());
+  CHECK_OK(write_clock(mark));
+  return transaction.commit();
 }
 
 Result<void> SqliteStore::Worker::note_clean(const std::string& installation, TimePoint at) {
@@ -350,9 +361,12 @@ Result<int> SqliteStore::Worker::prune(TimePoint ended_before, TimePoint unclean
                      "h.installation = s.installation AND h.clean_at > s.stopped_at) "
                      "AND storage_state <> 'pending') "
                      "ORDER BY stopped_at LIMIT ?) RETURNING sandbox_id"));
+  TRY(leases, prepared("DELETE FROM leases WHERE expires_at <= ?"));
   TRY(transaction, sqlite::Transaction::begin(*database_));
   keys->bind(to_unix_ms(now - kIdempotencyWindow));
   CHECK_OK(keys->run());
+  leases->bind(to_unix_ms(now - kIdempotencyWindow));
+  CHECK_OK(leases->run());
   rows->bind(to_unix_ms(ended_before)).bind(to_unix_ms(unclean_before));
   rows->bind(static_cast<std::int64_t>(limit));
   int pruned = 0;

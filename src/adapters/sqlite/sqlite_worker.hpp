@@ -7,6 +7,7 @@
 
 #include "adapters/sqlite/database.hpp"
 #include "adapters/sqlite/sqlite_store.hpp"
+#include "base/descriptor.hpp"
 
 namespace matrx {
 
@@ -30,7 +31,10 @@ class SqliteStore::Worker {
   Result<std::vector<SandboxEvent>> events(const SandboxId& id);
   Result<void> append_event(const SandboxId& id, TimePoint at, const NewEvent& event);
   Result<FeedPage> feed(const std::string& after, int limit);
-  Result<void> announce(const Host& host);
+  Result<void> announce(const Host& host, const ClockMark& mark);
+  Result<std::optional<ClockMark>> read_clock();
+  // Moves what lives by the clock by `step`, together with the mark.
+  Result<void> take_over_clock(const ClockMark& mark, milliseconds step);
   Result<void> note_clean(const std::string& installation, TimePoint at);
   Result<std::optional<Host>> host(const std::string& installation);
   Result<bool> take_lease(const std::string& name, const std::string& holder, TimePoint now,
@@ -39,6 +43,8 @@ class SqliteStore::Worker {
   Result<int> prune(TimePoint ended_before, TimePoint unclean_before, int limit, TimePoint now);
 
  private:
+  Result<void> write_clock(const ClockMark& mark);
+  Result<void> move_lives(TimePoint now, milliseconds step);
   // Prepared once for each text; SQL texts are literals or built from a handful of parts.
   Result<sqlite::Statement*> prepared(const std::string& sql);
   Result<void> add_event(const SandboxId& id, TimePoint at, std::string_view status,
@@ -46,6 +52,7 @@ class SqliteStore::Worker {
   Result<std::optional<Sandbox>> find_claimed(const IdempotencyKey& key, TimePoint now);
   Result<std::vector<Sandbox>> read_all(sqlite::Statement& statement);
 
+  Descriptor lock_;  // closed after the database: that would end SQLite's own locks
   std::unique_ptr<sqlite::Database> database_;
   std::map<std::string, sqlite::Statement> statements_;
 };

@@ -199,10 +199,10 @@ Task<Result<void>> serve(const Config& config, Core& core, http::Server& server,
                          Clock& clock) {
   const auto executor = co_await asio::this_coro::executor;
   TaskGroup helpers(executor);
-  helpers.spawn("log flush", flush_log(clock));
+  helpers.spawn_for_ever("log flush", clock, [&clock] { return flush_log(clock); });
   helpers.spawn("signals", end_on_signal(server, gateway));
   helpers.spawn("hang-ups", reload_on_hang_up(reload));
-  helpers.spawn("name server", names.run());
+  helpers.spawn_for_ever("name server", clock, [&names] { return names.run(); });
   auto result = co_await core.open();
   if (result) result = server.listen_tcp(config.host, static_cast<std::uint16_t>(config.port));
   if (result && gateway != nullptr) result = gateway->open();
