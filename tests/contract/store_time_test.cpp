@@ -96,6 +96,7 @@ class StoreTime : public testing::TestWithParam<StoreKind> {
     row.id = SandboxId::make(random_);
     row.user_id = user;
     row.installation = kOurs;
+    row.ttl_seconds = static_cast<int>(lives.count());
     row.created_at = row.updated_at = now();
     row.expires_at = row.created_at + lives;
     row = run_task(io_, store_->insert(row, {.type = "created"}, {})).value().row;
