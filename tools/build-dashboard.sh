@@ -12,7 +12,7 @@ stamp=node_modules/.matrx-lock
 lock=$(cat package.json package-lock.json .npmrc | sha256sum)
 if [ "$(cat "$stamp" 2>/dev/null)" != "$lock" ]; then
   say "installing the dashboard's packages"
-  npm ci --no-fund --no-audit --loglevel error ||
+  npm ci --ignore-scripts --no-fund --no-audit --loglevel error ||
     fail "the dashboard's packages could not be installed: check the network and npm's settings, or configure with" \
       "-DMATRX_DASHBOARD=OFF."
   echo "$lock" >"$stamp"

@@ -13,7 +13,7 @@ packages() {
   lock=$(cat "$1/package.json" "$1/package-lock.json" "$1/.npmrc" | sha256sum)
   [ "$(cat "$stamp" 2>/dev/null)" != "$lock" ] || return 0
   say "installing the packages of $1"
-  npm --prefix "$1" ci --no-fund --no-audit --loglevel error ||
+  npm --prefix "$1" ci --ignore-scripts --no-fund --no-audit --loglevel error ||
     fail "the packages of $1 could not be installed: check the network and npm's settings."
   echo "$lock" >"$stamp"
 }

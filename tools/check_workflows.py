@@ -23,6 +23,9 @@ EXPRESSION = re.compile(r"\$\{\{(.*?)\}\}")
 SCRIPT = re.compile(r"(?<![\w./-])((?:tools|deploy|tests)/[\w./-]+\.(?:sh|py))")
 TARGET = re.compile(r"(?:^|[;&|(\n])\s*make ([a-z-]+)")
 MAY = {("contents", "read"), ("id-token", "write")}
+# What runs code of others: packages with install scripts, compilers, tests, whatever an image brings.
+FOREIGN = re.compile(r"(?<![\w./-])(make|npm|npx|pip3?|pipx|uv|cargo|go|cmake|ninja|pytest|apt|apt-get|python3?|node|"
+                     r"docker (?:build|buildx|run|exec|compose))(?![\w./-])")
 EVENTS = {"push", "pull_request", "workflow_dispatch"}
 
 
@@ -82,6 +85,19 @@ def check_step(name, step, targets):
             yield f"{name}: make has no {target}"
 
 
+def check_trusted(name, job):
+    """Of a job with secrets or an identity: every step could read them, so it runs what deploy/ has and no more."""
+    if "container" in job and "--privileged" in str(job["container"]):
+        yield f"{name}: it has secrets, and a privileged container"
+    for number, step in enumerate(job["steps"], 1):
+        run = step.get("run") or ""
+        for path in SCRIPT.findall(run):
+            if not path.startswith("deploy/"):
+                yield f"{name}, step {number}: {path} beside secrets: build in a job without them"
+        for tool in FOREIGN.findall(run):
+            yield f"{name}, step {number}: {tool} runs code of others beside secrets: build in a job without them"
+
+
 def check_job(name, job, targets):
     if not isinstance(job.get("timeout-minutes"), int):
         yield f"{name}: it has no timeout-minutes"
@@ -100,6 +116,11 @@ def check_job(name, job, targets):
               [{key: value for key, value in step.items() if key != "env"} for step in job["steps"]]]
     if SECRET.search(yaml.safe_dump(around, width=10**9)):
         yield f"{name}: a secret is given to more than the step that needs it"
+    identity = (job.get("permissions") or {}).get("id-token") == "write"
+    if identity and not job.get("environment"):
+        yield f"{name}: it may ask for an identity, and has no environment whose rules protect it"
+    if secrets or identity:
+        yield from check_trusted(name, job)
     for number, step in enumerate(job["steps"], 1):
         yield from check_step(f"{name}, step {number}", step, targets)
 
@@ -182,6 +203,16 @@ def self_test():
     broken("make has no", "ci.yml", "make ci", "make coffee")
     broken("would see secrets", "ci.yml", step, step + "        env:\n          X: ${{ secrets.DEPLOY_HOST }}\n")
     broken("no environment", "deploy.yml", "    environment: production\n", "")
+    broken("no environment", "deploy.yml", "      contents: read\n    container", "      id-token: write\n    container")
+    push = "          docker load -q -i release/image.tar.gz\n"
+    for words in ("make test-unit", "npm ci", "apt-get -q update", "docker run x"):
+        broken("code of others beside secrets", "deploy.yml", push, f"          {words}\n")
+    broken("tools/setup.sh beside secrets", "deploy.yml", push, "          tools/setup.sh --tests\n")
+    broken("a privileged container", "deploy.yml", "    environment: production\n",
+           "    environment: production\n    container:\n      image: debian:12\n      options: --privileged\n")
+    # As it was once: everything in one job, the key written before others' code ran.
+    broken("code of others beside secrets", "deploy.yml", "      - name: Build and test\n        run: |\n",
+           "      - name: Build and test\n        env:\n          X: ${{ secrets.DEPLOY_SSH_KEY }}\n        run: |\n")
     broken("more than the step", "deploy.yml", "      ACTION:", "      Y: ${{ secrets.DEPLOY_HOST }}\n      ACTION:")
     broken("every job", "deploy.yml", "env:\n", "env:\n  Y: ${{ secrets.DEPLOY_HOST }}\n")
     broken("is not documented", "deploy.yml", "secrets.AWS_REGION", "secrets.OTHER")
