@@ -32,6 +32,8 @@ BEGIN
   GRANT SELECT ON sandbox_instances, sandbox_events TO authenticated;
   GRANT ALL ON sandbox_instances, sandbox_events, matrx_schema, matrx_hosts, matrx_leases,
     matrx_idempotency_keys, matrx_feed TO service_role;
+  REVOKE ALL ON FUNCTION matrx_note_change(), matrx_refuse_change(), matrx_tell_events(),
+    matrx_note_forgotten(), matrx_begin_feed_anew(), matrx_after_restore() FROM anon, authenticated;
 
   IF EXISTS (SELECT FROM pg_publication WHERE pubname = 'supabase_realtime') AND NOT EXISTS (
        SELECT FROM pg_publication_tables

@@ -63,6 +63,8 @@ def test_missing_and_wrong_schema(own, postgres):
     postgres.apply("migrations/005_keep_homes.sql", url)
     assert "migrations/006_pause_and_idle.sql" in refused(one)
     postgres.apply("migrations/006_pause_and_idle.sql", url)
+    assert "migrations/007_close_definers.sql" in refused(one)
+    postgres.apply("migrations/007_close_definers.sql", url)
     postgres.sql("DROP TABLE matrx_leases", url)
     assert "migrations/" in refused(one) and "matrx_leases" in refused(one)
     postgres.sql("INSERT INTO matrx_schema VALUES (99)", url)
@@ -130,7 +132,7 @@ def test_migrations_of_a_registry_in_use(own, postgres):
         memory_bytes, pids, installation) VALUES ('sbx-000000000001', 'u', 'stopped', '/h', '/c',
         '{"a": 1, "b": null, "c": {"d": []}, "e": "x"}', 1, now(), now(), 'admin', 'i', 't', 1, 1,
         1, 'inst-0')""", url)
-    for number in ("004_note_what_is_forgotten", "005_keep_homes", "006_pause_and_idle"):
+    for number in ("004_note_what_is_forgotten", "005_keep_homes", "006_pause_and_idle", "007_close_definers"):
         postgres.apply(f"migrations/{number}.sql", url)
     one = own(**on(url)).start()
     assert one.row("sbx-000000000001")["labels"] == {"a": "1", "b": "null", "c": '{"d": []}',
@@ -356,6 +358,45 @@ def test_through_a_transaction_pooler(own, database):
         pooler.close()
 
 
+# --- Functions that run as their owner ---
+
+# Tables and triggers of a caller's own, under the names that those functions use.
+AMBUSH = """
+CREATE FUNCTION pg_temp.ambush() RETURNS trigger LANGUAGE plpgsql AS
+  $$ BEGIN EXECUTE 'ALTER ROLE mallory SUPERUSER'; RETURN NEW; END; $$;
+CREATE TEMP TABLE matrx_feed (generation bigint DEFAULT 1, forgotten_xid xid8 DEFAULT '0',
+                              forgotten_event_id bigint DEFAULT 0);
+INSERT INTO matrx_feed DEFAULT VALUES;
+GRANT ALL ON matrx_feed TO PUBLIC;
+CREATE TRIGGER ambush BEFORE UPDATE ON matrx_feed FOR EACH ROW EXECUTE FUNCTION pg_temp.ambush();
+"""
+
+
+def test_who_may_delete_does_not_become_the_owner(database, postgres):
+    postgres.sql("CREATE ROLE mallory LOGIN")
+    postgres.sql("""INSERT INTO sandbox_instances (sandbox_id, user_id, hot_path, cold_path, ttl_seconds, expires_at,
+        image, template_id, cpu, memory_bytes, pids, installation)
+        VALUES ('sbx-000000000001', 'u', '/h', '/c', 1, now(), 'i', 't', 1, 1, 1, 'inst-0');
+        INSERT INTO sandbox_events (sandbox_id, type, status, actor)
+        VALUES ('sbx-000000000001', 'created', 'creating', 'test');
+        GRANT SELECT, DELETE, TRUNCATE ON sandbox_events TO mallory""", database)
+    theirs = database.replace("matrx@", "mallory@")
+    for act in ("DELETE FROM sandbox_events", "TRUNCATE sandbox_events"):
+        postgres.sql(AMBUSH + act, theirs, check=False)
+        assert postgres.sql("SELECT rolsuper FROM pg_roles WHERE rolname = 'mallory'") == "f", act
+    # What they are for works all the same, without a right to the table that they change.
+    kept = postgres.sql("SELECT generation, forgotten_event_id FROM matrx_feed", database)
+    assert kept == "2|1"
+
+
+def test_every_function_that_runs_as_its_owner_looks_into_pg_temp_last(database, postgres):
+    found = postgres.sql("SELECT proname, array_to_string(proconfig, ';') FROM pg_proc WHERE prosecdef "
+                         "AND pronamespace = 'public'::regnamespace", database).splitlines()
+    assert len(found) >= 2
+    for line in found:
+        assert line.endswith("search_path=pg_catalog, public, pg_temp"), line
+
+
 # --- Row-level security ---
 
 SUPABASE = """
@@ -368,6 +409,7 @@ CREATE FUNCTION auth.uid() RETURNS text LANGUAGE sql STABLE AS
   $$ SELECT nullif(current_setting('request.jwt.claim.sub', true), '') $$;
 GRANT USAGE ON SCHEMA auth, public TO anon, authenticated, service_role;
 GRANT ALL ON ALL TABLES IN SCHEMA public TO anon, authenticated, service_role;
+GRANT ALL ON ALL FUNCTIONS IN SCHEMA public TO anon, authenticated, service_role;
 CREATE PUBLICATION supabase_realtime;
 """
 
@@ -381,6 +423,10 @@ def test_row_level_security(own, database, postgres):
     postgres.sql(SUPABASE_SCHEMA, database)
     postgres.apply(rls, database)
     postgres.apply(rls, database)  # again: the same
+    for role in ("anon", "authenticated"):
+        may = f"SELECT count(*) FROM pg_proc WHERE proname = 'matrx_after_restore' AND " \
+              f"has_function_privilege('{role}', oid, 'EXECUTE')"
+        assert postgres.sql(may, database) == "0"
     one = own(**on(database)).start()
     alice, bob = (one.create(user_id=user)["sandbox_id"] for user in ("alice", "bob"))
 

@@ -14,6 +14,7 @@ inline constexpr auto kMigrations = std::to_array<std::string_view>({
     "004_note_what_is_forgotten.sql",
     "005_keep_homes.sql",
     "006_pause_and_idle.sql",
+    "007_close_definers.sql",
 });
 
 inline constexpr int kServerVersionMin = 130000;  // xid8 and pg_current_xact_id()
