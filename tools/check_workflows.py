@@ -203,7 +203,8 @@ def self_test():
     broken("make has no", "ci.yml", "make ci", "make coffee")
     broken("would see secrets", "ci.yml", step, step + "        env:\n          X: ${{ secrets.DEPLOY_HOST }}\n")
     broken("no environment", "deploy.yml", "    environment: production\n", "")
-    broken("no environment", "deploy.yml", "      contents: read\n    container", "      id-token: write\n    container")
+    broken("no environment", "deploy.yml", "      contents: read\n    container",
+           "      id-token: write\n    container")
     push = "          docker load -q -i release/image.tar.gz\n"
     for words in ("make test-unit", "npm ci", "apt-get -q update", "docker run x"):
         broken("code of others beside secrets", "deploy.yml", push, f"          {words}\n")

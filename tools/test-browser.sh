@@ -12,7 +12,8 @@ measure_slowness
 step "Building ($(basename "$MATRX_TEST_BUILD_DIR"))" build_tested "$(basename "$MATRX_TEST_BUILD_DIR")" ||
   fail "the build failed: see the compiler's message above."
 step "Checking the sandbox image" tools/build-image.sh || fail "there is no sandbox image: see the lines above."
-step "Installing the test's packages" npm --prefix tests/browser ci --ignore-scripts --no-fund --no-audit --loglevel error ||
+step "Installing the test's packages" \
+  npm --prefix tests/browser ci --ignore-scripts --no-fund --no-audit --loglevel error ||
   fail "npm could not install the packages: check the network and npm's settings."
 step "Building the example application" tools/build-web.sh "$MATRX_TEST_BUILD_DIR/generated/openapi.json" ||
   fail "the example application could not be built: see the lines above."

@@ -13,7 +13,9 @@ steps 3
 # A build of the orchestrator installs the dashboard's packages and makes its types; without one they are made here.
 types() {
   [ -f "$openapi" ] || fail "there is no $openapi: run 'make build' first."
-  if [ ! -d dashboard/node_modules ]; then npm --prefix dashboard ci --ignore-scripts --no-fund --no-audit --loglevel error; fi
+  if [ ! -d dashboard/node_modules ]; then
+    npm --prefix dashboard ci --ignore-scripts --no-fund --no-audit --loglevel error
+  fi
   MATRX_OPENAPI=$(realpath "$openapi")
   export MATRX_OPENAPI
   npm --prefix dashboard run --silent types && npm --prefix dashboard run --silent check &&

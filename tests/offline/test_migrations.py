@@ -1,4 +1,4 @@
-"""What every file of migrations/ has to keep to; what Postgres makes of them is in tests/integration/test_postgres.py."""
+"""What every file of migrations/ has to keep to; what Postgres makes of them: tests/integration/test_postgres.py."""
 import re
 
 from conftest import ROOT
