@@ -2,6 +2,7 @@
 // lost, and nothing in them means something else.
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -263,6 +264,24 @@ TEST_F(SqliteUpgrade, OldRowsGoOnLivingAfterwards) {
   ASSERT_TRUE(run_task(io_, again.open()));
   EXPECT_EQ(read_all(again).size(), rows.size());
   EXPECT_TRUE(run_task(io_, again.list_active("inst-1")).value().empty());
+}
+
+TEST_F(SqliteUpgrade, TheRegistryIsForItsOwnerOnly) {
+  const auto mode = [this](const char* suffix) {
+    return fs::status(file() + suffix).permissions() & fs::perms::all;
+  };
+  constexpr fs::perms kOwner = fs::perms::owner_read | fs::perms::owner_write;
+  const ::mode_t before = ::umask(0022);
+  {
+    SqliteStore store(file(), clock_);
+    ASSERT_TRUE(run_task(io_, store.open()));
+    for (const char* suffix : {"", "-wal", "-shm"}) EXPECT_EQ(mode(suffix), kOwner) << suffix;
+  }
+  // One of an earlier release is closed to strangers, not to its group.
+  fs::permissions(file(), fs::perms::group_read | fs::perms::others_read, fs::perm_options::add);
+  (void)sqlite::Database::open(file()).value();
+  EXPECT_EQ(mode(""), kOwner | fs::perms::group_read);
+  ::umask(before);
 }
 
 TEST_F(SqliteUpgrade, AnUpgradeThatFailsLeavesTheOldRegistry) {

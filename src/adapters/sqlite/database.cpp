@@ -1,6 +1,12 @@
 #include "adapters/sqlite/database.hpp"
 
+#include <fcntl.h>
 #include <sqlite3.h>
+
+#include <cerrno>
+#include <filesystem>
+
+#include "base/descriptor.hpp"
 
 namespace matrx::sqlite {
 namespace {
@@ -12,6 +18,19 @@ std::unexpected<Error> failure(sqlite3* database, std::string_view doing) {
   const Code kind = code == SQLITE_CONSTRAINT ? Code::conflict : Code::unavailable;
   return fail(kind, "The registry's database does not work.",
               std::string(doing) + ": " + sqlite3_errmsg(database));
+}
+
+// The registry has what clients put into rows. SQLite gives what lies beside it the same mode.
+// Closed before SQLite opens it: with a later one all locks of the process would go.
+void keep_from_others(const std::string& path) {
+  if (path.empty() || path == ":memory:") return;
+  const Descriptor made(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  if (made || errno != EEXIST) return;  // what is wrong with it SQLite says
+  for (const char* suffix : {"", "-wal", "-shm"}) {
+    std::error_code ignored;  // somebody else's file is theirs to open or to close
+    std::filesystem::permissions(path + suffix, std::filesystem::perms::others_all,
+                                 std::filesystem::perm_options::remove, ignored);
+  }
 }
 
 }  // namespace
@@ -85,6 +104,7 @@ std::optional<std::int64_t> Statement::maybe_integer(int column) const {
 void Database::Close::operator()(sqlite3* d) const { sqlite3_close_v2(d); }
 
 Result<Database> Database::open(const std::string& path) {
+  keep_from_others(path);
   sqlite3* raw = nullptr;
   const int code =
       sqlite3_open_v2(path.c_str(), &raw,
