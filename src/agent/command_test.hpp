@@ -39,7 +39,8 @@ class CommandTest : public testing::Test {
     trees_ = std::make_unique<Trees>(context_.get_executor());
     settings_.environment = {{"PATH", "/usr/bin:/bin"}, {"OWN", "mine"}};
     shell_ = std::make_unique<Shell>(settings_);
-    exec_ = std::make_unique<Exec>(context_.get_executor(), *trees_, *users_, settings_, *shell_);
+    exec_ = std::make_unique<Exec>(context_.get_executor(), *trees_, *users_, settings_, *shell_,
+                                   home_.string());
     processes_ =
         std::make_unique<Processes>(context_.get_executor(), *trees_, *users_, settings_, *shell_);
     service_ = std::make_unique<ProcessService>(*processes_);

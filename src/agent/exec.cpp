@@ -10,6 +10,7 @@
 
 #include "agent/capture.hpp"
 #include "agent/limits.hpp"
+#include "agent/metrics.hpp"
 #include "async/as_tuple.hpp"
 #include "base/limits.hpp"
 
@@ -50,6 +51,7 @@ Task<Result<ExecOutcome>> Exec::run(ExecSpec spec) {
 
   Capture stdout_capture(executor_, std::move(out.reading), spec.output_bytes_max);
   Capture stderr_capture(executor_, std::move(err.reading), spec.output_bytes_max);
+  const std::uint64_t oom_kills = count_oom_kills(root_);
   CO_TRY(tree, co_await trees_.start(std::move(command)));
 
   TaskGroup io(executor_);
@@ -68,6 +70,7 @@ Task<Result<ExecOutcome>> Exec::run(ExecSpec spec) {
     capture->drain();
     if (!capture->ended()) leftovers_.spawn("discard", Capture::discard(capture->release()));
   }
+  outcome.out_of_memory = count_oom_kills(root_) > oom_kills;
   outcome.stdout_truncated = stdout_capture.truncated();
   outcome.stderr_truncated = stderr_capture.truncated();
   outcome.stdout_text = stdout_capture.take_text();

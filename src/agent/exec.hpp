@@ -12,12 +12,13 @@ namespace matrx::agent {
 class Exec {
  public:
   Exec(Executor executor, Trees& trees, const Users& users, const SandboxSettings& settings,
-       Shell& shell)
+       Shell& shell, std::string root = "")
       : executor_(executor),
         trees_(trees),
         users_(users),
         settings_(settings),
         shell_(shell),
+        root_(std::move(root)),
         leftovers_(executor) {}
 
   // invalid: unknown user, or no such cwd. After spec.timeout the whole tree has been killed.
@@ -31,6 +32,7 @@ class Exec {
   const Users& users_;
   const SandboxSettings& settings_;
   Shell& shell_;
+  std::string root_;     // of the kernel's files, for tests
   TaskGroup leftovers_;  // pipes that background processes still hold
 };
 

@@ -77,6 +77,18 @@ TEST_F(ExecTest, ATimeoutLeavesNoSurvivor) {
   EXPECT_EQ(survivors(), 0);
 }
 
+// A command's own exit code may be 0 where a part of it was killed.
+TEST_F(ExecTest, SaysWhereTheKernelKilledSomethingForWantOfMemory) {
+  const std::string group = home_.string() + "/sys/fs/cgroup";
+  std::filesystem::create_directories(group);
+  std::ofstream(group + "/memory.events") << "oom 1\noom_kill 1\n";
+  EXPECT_FALSE(exec("true").out_of_memory) << "that was before";
+  const auto outcome = exec("echo 'oom_kill 2' >" + group + "/memory.events");
+  EXPECT_TRUE(outcome.out_of_memory);
+  EXPECT_EQ(outcome.exit_code, 0);
+  EXPECT_FALSE(exec("true").out_of_memory);
+}
+
 TEST_F(ExecTest, ABackgroundChildDoesNotHoldUpTheAnswer) {
   const auto outcome = exec("sh -c 'sleep 1000; : " + marker_ + "' & echo done");
   EXPECT_EQ(outcome.stdout_text, "done\n");

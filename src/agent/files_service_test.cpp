@@ -423,6 +423,14 @@ TEST_F(MetricsTest, FromTheFirstKindOfGroups) {
   EXPECT_EQ(usage.memory_used, 200'000U);
 }
 
+TEST_F(MetricsTest, KillsForWantOfMemoryAreCountedInBothKindsOfGroups) {
+  EXPECT_EQ(count_oom_kills(root_.string()), 0U);
+  put("sys/fs/cgroup/memory/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 7\n");
+  EXPECT_EQ(count_oom_kills(root_.string()), 7U);
+  put("sys/fs/cgroup/memory.events", "low 0\nhigh 0\nmax 30\noom 4\noom_kill 3\n");
+  EXPECT_EQ(count_oom_kills(root_.string()), 3U);
+}
+
 TEST_F(MetricsTest, WithoutGroupsAndWithoutAnything) {
   const Usage usage = read_usage(root_.string());
   EXPECT_EQ(usage.cpu_time.count(), 153 * 1'000'000 / ::sysconf(_SC_CLK_TCK));

@@ -137,6 +137,13 @@ std::uint64_t count_processes(const std::string& root) {
 
 }  // namespace
 
+std::uint64_t count_oom_kills(const std::string& root) {
+  const std::string group = root + "/sys/fs/cgroup";
+  std::string counts = read_kernel_file(group + "/memory.events");
+  if (counts.empty()) counts = read_kernel_file(group + "/memory/memory.oom_control");
+  return value_in(counts, "oom_kill");  // not oom_kill_disable, which stands there as well
+}
+
 Usage read_usage(const std::string& root) {
   Usage usage;
   read_cpu(root, usage);

@@ -22,6 +22,10 @@ struct Usage {
 // these lie, for tests.
 Usage read_usage(const std::string& root = "");
 
+// How often the kernel has killed something of the sandbox for want of memory; 0 where the control
+// group does not say.
+std::uint64_t count_oom_kills(const std::string& root = "");
+
 class Metrics {
  public:
   using SteadyTime = std::chrono::steady_clock::time_point;

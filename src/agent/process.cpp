@@ -7,6 +7,7 @@
 #include <cerrno>
 
 #include "agent/limits.hpp"
+#include "agent/metrics.hpp"
 #include "async/as_tuple.hpp"
 #include "async/clock.hpp"
 
@@ -94,7 +95,8 @@ Process::Process(ProcessSpec spec, std::shared_ptr<Tree> tree, RingBudget& budge
       tree_(std::move(tree)),
       ring_(budget, kRingBytesMin, kRingBytesMax),
       started_at_(std::chrono::floor<milliseconds>(std::chrono::system_clock::now())),
-      cwd_(std::move(cwd)) {}
+      cwd_(std::move(cwd)),
+      oom_kills_(count_oom_kills()) {}
 
 Task<Result<void>> Process::write_input(std::string bytes) {
   const auto turn = co_await input_turn_.take();  // two calls at once must not mix their bytes
@@ -181,6 +183,7 @@ Task<void> Process::pump(Pipe from, OutputKind kind) {
 void Process::end(int wait_status) {
   drop_input();
   end_ = wait_status;
+  out_of_memory_ = count_oom_kills() > oom_kills_;
   changed_.notify();
 }
 

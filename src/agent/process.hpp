@@ -85,6 +85,8 @@ class Process {
   TimePoint started_at() const { return started_at_; }
   std::optional<int> wait_status() const { return end_; }  // once it has ended
   bool timed_out() const { return timed_out_; }            // ended by its own deadline
+  // While it ran, the kernel killed something in the sandbox for want of memory.
+  bool out_of_memory() const { return out_of_memory_; }
   const std::string& cwd() const { return cwd_; }  // where it began; of a shell's end: where it was
 
   // conflict: its input is closed. timeout: it does not read.
@@ -113,8 +115,9 @@ class Process {
   std::optional<int> end_;
   TimePoint started_at_;
   std::string cwd_;
-  Descriptor cwd_file_;  // of a shell
-  bool timed_out_ = false;
+  Descriptor cwd_file_;      // of a shell
+  std::uint64_t oom_kills_;  // before it
+  bool timed_out_ = false, out_of_memory_ = false;
   bool exited_ = false;  // what is in the pipes now is the last that counts
   Slots input_turn_{1};
   Notice changed_;

@@ -188,6 +188,7 @@ json::object end_of(const Process& process, int wait_status) {
   json::object end = end_content(wait_status);
   if (process.spec().is_shell) end["cwd"] = process.cwd();
   if (process.timed_out()) end["timedOut"] = true;
+  if (process.out_of_memory()) end["outOfMemory"] = true;
   return end;
 }
 

@@ -27,7 +27,8 @@ ExecBody exec_body(ExecOutcome outcome) {
           .duration_ms = outcome.duration.count(),
           .timed_out = outcome.timed_out,
           .stdout_truncated = outcome.stdout_truncated,
-          .stderr_truncated = outcome.stderr_truncated};
+          .stderr_truncated = outcome.stderr_truncated,
+          .out_of_memory = outcome.out_of_memory};
 }
 
 }  // namespace

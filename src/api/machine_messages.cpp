@@ -115,6 +115,7 @@ ProcessBody to_body(const ProcessInfo& info) {
                    .started_at = info.started_at,
                    .exit_code = {},
                    .timed_out = {},
+                   .out_of_memory = {},
                    .output_begin = static_cast<std::int64_t>(info.output_begin),
                    .output_end = static_cast<std::int64_t>(info.output_end)};
   if (!info.cwd.empty()) body.cwd = info.cwd;
@@ -122,6 +123,7 @@ ProcessBody to_body(const ProcessInfo& info) {
   if (info.end) {
     body.exit_code = info.end->exit_code;
     body.timed_out = info.end->timed_out;
+    body.out_of_memory = info.end->out_of_memory;
   }
   return body;
 }
@@ -238,6 +240,9 @@ const Schema<ProcessBody>& process_schema() {
           .field("exit_code", &P::exit_code,
                  says("Of one that has ended; 128 + n for signal n, 124 for its timeout."))
           .field("timed_out", &P::timed_out)
+          .field("out_of_memory", &P::out_of_memory,
+                 says("While it ran, the kernel killed something in the sandbox for want of "
+                      "memory."))
           .field("output_begin", &P::output_begin, says("Offset of the first byte still kept."))
           .field("output_end", &P::output_end, says("Offset behind the last one."));
   return schema;

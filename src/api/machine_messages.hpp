@@ -35,7 +35,7 @@ struct ProcessBody {
   bool tty = false, running = false;
   std::optional<TimePoint> started_at;
   std::optional<int> exit_code;
-  std::optional<bool> timed_out;
+  std::optional<bool> timed_out, out_of_memory;
   std::int64_t output_begin = 0, output_end = 0;
 };
 ProcessBody to_body(const ProcessInfo& info);

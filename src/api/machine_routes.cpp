@@ -28,10 +28,11 @@ void add_machine_routes(std::vector<Route>& routes, const Schemas& schemas,
        .pattern = "/sandboxes/{sandbox_id}/exec/stream",
        .handler = &Api::exec_stream,
        .body_bytes_max = json,
-       .summary = "Run a command, with its output as it comes: server-sent events start "
-                  "{process_id, pid}, stdout and stderr {data, offset}, exit {exit_code, cwd, "
-                  "duration_ms, timed_out}, or error {code, detail}. It runs on when the client "
-                  "goes; …/processes has it",
+       .summary =
+           "Run a command, with its output as it comes: server-sent events start "
+           "{process_id, pid}, stdout and stderr {data, offset}, exit {exit_code, cwd, "
+           "duration_ms, timed_out, out_of_memory}, or error {code, detail}. It runs on when "
+           "the client goes; …/processes has it",
        .request_schema = schemas.exec_request.describe(),
        .query = {encoding},
        .answers = {{200, "The stream", text, "text/event-stream"},

@@ -280,7 +280,10 @@ const Schema<ExecBody>& exec_schema() {
           .field("duration_ms", &E::duration_ms)
           .field("timed_out", &E::timed_out)
           .field("stdout_truncated", &E::stdout_truncated)
-          .field("stderr_truncated", &E::stderr_truncated);
+          .field("stderr_truncated", &E::stderr_truncated)
+          .field("out_of_memory", &E::out_of_memory,
+                 says("While it ran, the kernel killed something in the sandbox for want of "
+                      "memory."));
   return schema;
 }
 

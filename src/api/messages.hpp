@@ -72,6 +72,7 @@ struct ExecBody {
   std::string stdout_text, stderr_text, cwd;
   std::int64_t duration_ms = 0;
   bool timed_out = false, stdout_truncated = false, stderr_truncated = false;
+  bool out_of_memory = false;
 };
 
 struct CompleteRequest {

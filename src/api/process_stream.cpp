@@ -67,7 +67,8 @@ void ProcessStream::say(const ProcessEvent& event) {
       const auto took = std::chrono::steady_clock::now() - began_;
       json::object exit{{"exit_code", event.end.exit_code},
                         {"duration_ms", std::chrono::duration_cast<milliseconds>(took).count()},
-                        {"timed_out", event.end.timed_out}};
+                        {"timed_out", event.end.timed_out},
+                        {"out_of_memory", event.end.out_of_memory}};
       const std::string& cwd = event.end.cwd.empty() ? cwd_ : event.end.cwd;
       if (!cwd.empty()) exit["cwd"] = cwd;
       text_ += sse_event("exit", exit, event.offset);

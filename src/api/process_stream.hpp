@@ -9,8 +9,8 @@
 namespace matrx::api {
 
 // Events: stdout, stderr, terminal {data, offset}; gap {from, to}; exit {exit_code, cwd?,
-// duration_ms, timed_out}; error {code, detail} where it breaks off. data is text, or base64 of the
-// very bytes. Each id is the offset to go on from.
+// duration_ms, timed_out, out_of_memory}; error {code, detail} where it breaks off. data is text,
+// or base64 of the very bytes. Each id is the offset to go on from.
 class ProcessStream {
  public:
   // inside outlives it. hold: while it runs, the sandbox counts as busy; may be nothing.

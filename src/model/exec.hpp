@@ -25,6 +25,9 @@ struct ExecOutcome {
   milliseconds duration{0};
   bool timed_out = false;
   bool stdout_truncated = false, stderr_truncated = false;
+  // While it ran, the kernel killed something in its sandbox for want of memory: most likely of
+  // this command, but the kernel counts for all of them together.
+  bool out_of_memory = false;
 };
 
 }  // namespace matrx

@@ -40,7 +40,8 @@ struct ProcessKey {
 struct ProcessEnd {
   int exit_code = 0;  // 124 where its timeout ended it; 128 + n for signal n
   bool timed_out = false;
-  std::string cwd;  // of a shell: where it was; else empty
+  bool out_of_memory = false;  // as of ExecOutcome
+  std::string cwd;             // of a shell: where it was; else empty
   bool operator==(const ProcessEnd&) const = default;
 };
 

@@ -71,7 +71,8 @@ std::string write_exec_answer(const ExecOutcome& outcome) {
                                       {"duration_ms", outcome.duration.count()},
                                       {"timed_out", outcome.timed_out},
                                       {"stdout_truncated", outcome.stdout_truncated},
-                                      {"stderr_truncated", outcome.stderr_truncated}});
+                                      {"stderr_truncated", outcome.stderr_truncated},
+                                      {"out_of_memory", outcome.out_of_memory}});
 }
 
 Result<ExecOutcome> read_exec_answer(std::string_view body) {
@@ -87,6 +88,7 @@ Result<ExecOutcome> read_exec_answer(std::string_view body) {
   outcome.timed_out = json::flag_at(*message, "timed_out");
   outcome.stdout_truncated = json::flag_at(*message, "stdout_truncated");
   outcome.stderr_truncated = json::flag_at(*message, "stderr_truncated");
+  outcome.out_of_memory = json::flag_at(*message, "out_of_memory");
   return outcome;
 }
 

@@ -48,6 +48,7 @@ double real_of(const json::object& from, std::string_view name) {
 ProcessEnd end_of(const json::object& from) {
   ProcessEnd end{.exit_code = static_cast<int>(json::integer_at(from, "exitCode") & 0xFF),
                  .timed_out = json::flag_at(from, "timedOut"),
+                 .out_of_memory = json::flag_at(from, "outOfMemory"),
                  .cwd = text_of(from, "cwd")};
   const auto signal = json::integer_at(from, "signal");
   if (!json::flag_at(from, "exited") && json::integer_at(from, "exitCode") < 0) {

@@ -55,6 +55,14 @@ def test_background_process_neither_holds_the_answer_nor_dies(shared, box):
     assert shared.run(box, f"sleep 0.5; kill -0 {ran['stderr'].splitlines()[0]}")["exit_code"] == 0
 
 
+def test_a_part_that_was_killed_for_want_of_memory_is_told(shared, box):
+    """The command itself ends well, and nothing else would say that half of it is missing."""
+    assert shared.run(box, "true")["out_of_memory"] is False
+    ran = shared.run(box, "python3 -c 'x = b\"x\" * (2 << 30)'; true", timeout=120)
+    assert (ran["exit_code"], ran["out_of_memory"]) == (0, True)
+    assert shared.run(box, "true")["out_of_memory"] is False
+
+
 def test_a_hundred_megabytes(shared, box):
     before = shared.memory_kb()
     ran = shared.run(box, "head -c 100000000 /dev/zero | tr '\\0' x; echo err >&2", timeout=60)

@@ -41,7 +41,14 @@ export type OutputEvent =
   | { type: "start"; process_id: string; pid: number }
   | { type: "stdout" | "stderr" | "terminal"; data: string; offset: number }
   | { type: "gap"; from: number; to: number } // these bytes are no longer kept
-  | { type: "exit"; exit_code: number; cwd?: string; duration_ms: number; timed_out: boolean };
+  | {
+      type: "exit";
+      exit_code: number;
+      cwd?: string;
+      duration_ms: number;
+      timed_out: boolean;
+      out_of_memory?: boolean; // of an orchestrator that says so
+    };
 
 export type FileChange = { type: string; name: string; entry?: FileEntry };
 
