@@ -91,6 +91,11 @@ inline constexpr auto kGuestLookDeadline = 1s;    // does it answer at all?
 inline constexpr auto kGuestShutdownMargin = 3s;  // beyond the grace: the kill of what is left
 inline constexpr std::size_t kGuestConnectionsMax = 256;  // execs of one sandbox at once; more wait
 inline constexpr std::size_t kGuestIdleConnectionsMax = 4;  // kept per sandbox
+// Of one sandbox's signals. Root in it is the other end, and each signal costs us an answer.
+inline constexpr std::int64_t kSignalBytesPerSecond = 64 * 1024;
+inline constexpr std::int64_t kSignalBytesReserve = 512 * 1024;  // two of the largest at once
+inline constexpr std::int64_t kSignalCostMin = 2 * 1024;         // counts as much, however short
+inline constexpr auto kHeartbeatInterval = 1s;  // between two that are written down
 // Two outputs at their limit, each byte escaped as \u0000.
 inline constexpr std::size_t kGuestAnswerBytesMax = 12 * kExecOutputBytesMax + 64 * 1024;
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/limits.hpp"
 #include "core/commands.hpp"
 #include "model/states.hpp"
 
@@ -45,7 +46,7 @@ Task<Result<void>> Signals::stop_for(SandboxId id, Driver::Stop stop, Actor acto
 }
 
 void Signals::listen(SandboxId id) {
-  if (!listening_.insert(id).second) return;
+  if (!listening_.emplace(id, std::nullopt).second) return;
   tasks_.spawn("signals", listen_until_ended(id));
 }
 
@@ -74,11 +75,21 @@ Task<void> Signals::listen_until_ended(SandboxId id) {
   }
 }
 
+Task<Result<void>> Signals::heard_beating(SandboxId id) {
+  const auto known = listening_.find(id);
+  const milliseconds now = clock_.uptime();
+  if (known != listening_.end() && known->second && now - *known->second < kHeartbeatInterval) {
+    co_return Result<void>();
+  }
+  if (known != listening_.end()) known->second = now;  // also of one that fails: it is a try
+  co_return co_await heartbeat(std::move(id));
+}
+
 Task<Result<void>> Signals::receive(SandboxId id, AgentSignal signal) {
   const Actor actor{"agent"};
   switch (signal.kind) {
     case SignalKind::heartbeat:
-      co_return co_await heartbeat(id);
+      co_return co_await heard_beating(std::move(id));
     case SignalKind::complete:
       co_return co_await complete(id, std::move(signal.payload_json), actor);
     case SignalKind::error:

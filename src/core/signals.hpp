@@ -2,7 +2,7 @@
 // What a sandbox's own programs say: heartbeat, complete, error. Over HTTP, or through the channel
 // that we hold to each agent.
 
-#include <unordered_set>
+#include <unordered_map>
 
 #include "async/clock.hpp"
 #include "async/task_group.hpp"
@@ -15,7 +15,7 @@ class Signals {
   Signals(Executor executor, Driver& driver, Store& store, Guest& guest, Clock& clock)
       : driver_(driver), store_(store), guest_(guest), clock_(clock), tasks_(executor) {}
 
-  // gone: the sandbox has ended. not_found: unknown id.
+  // Notes it. gone: the sandbox has ended. not_found: unknown id.
   Task<Result<void>> heartbeat(SandboxId id);
 
   // Both begin a graceful stop and return when that is written down.
@@ -30,6 +30,8 @@ class Signals {
 
  private:
   Task<void> listen_until_ended(SandboxId id);
+  // The same, as often as a sandbox likes: noted once in kHeartbeatInterval.
+  Task<Result<void>> heard_beating(SandboxId id);
   Task<Result<void>> receive(SandboxId id, AgentSignal signal);
   Task<Result<void>> stop_for(SandboxId id, Driver::Stop stop, Actor actor);
 
@@ -37,7 +39,8 @@ class Signals {
   Store& store_;
   Guest& guest_;
   Clock& clock_;
-  std::unordered_set<SandboxId> listening_;
+  // Whom we listen to, and when a heartbeat of it was last noted, by the clock's uptime.
+  std::unordered_map<SandboxId, std::optional<milliseconds>> listening_;
   TaskGroup tasks_;
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "adapters/guest/allowance.hpp"
 #include "adapters/guest/guest_socket.hpp"
 #include "base/limits.hpp"
 #include "wire/connect_envelope.hpp"
@@ -15,6 +16,7 @@ using http::Method;
 constexpr milliseconds kPollMin{1};  // while a container starts
 constexpr milliseconds kPollMax{20};
 constexpr std::size_t kSignalBytesMax = 256 * 1024;  // 64 KiB of JSON, escaped as text
+constexpr std::string_view kStillThere = "{}";       // between two signals
 
 http::ClientRequest post(std::string target, std::string body, milliseconds deadline) {
   http::ClientRequest request{.method = Method::post,
@@ -93,6 +95,7 @@ Task<Result<void>> GuestClient::serve_signals(const SandboxId& id, SignalHandler
                    std::to_string(stream->status()));
   }
   EnvelopeDecoder decoder(kSignalBytesMax);
+  Allowance allowance(kSignalBytesPerSecond, kSignalBytesReserve, clock_.uptime());
   for (;;) {
     CO_TRY(piece, co_await stream->read_some());
     if (piece.empty()) co_return fail(Code::unavailable, "The guest agent has closed its signals.");
@@ -100,9 +103,15 @@ Task<Result<void>> GuestClient::serve_signals(const SandboxId& id, SignalHandler
     for (;;) {
       CO_TRY(message, decoder.next());
       if (!message) break;
+      // What is not taken yet stays in the sandbox: its socket is full.
+      const auto cost = std::max(static_cast<std::int64_t>(message->text.size()), kSignalCostMin);
+      if (const auto pause = allowance.take(cost, clock_.uptime()); pause.count() > 0) {
+        co_await clock_.sleep(pause);
+      }
+      if (message->text == kStillThere) continue;
       const auto signal = guest::read_signal(message->text);
       const auto kind = signal ? parse_kind(signal->kind) : std::nullopt;
-      if (!kind) continue;
+      if (!kind) co_return fail(Code::invalid, "The guest agent sends what is no signal.");
       AgentSignal heard{.kind = *kind, .text = signal->text, .payload_json = signal->payload};
       auto result = co_await handler(std::move(heard));
       CO_CHECK(co_await reply(*client, signal->id, std::move(result)));
