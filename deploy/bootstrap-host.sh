@@ -116,6 +116,8 @@ MATRX_HOST=127.0.0.1
 MATRX_PORT=8000
 MATRX_DATA_DIR=$DATA_DIR
 MATRX_SANDBOX_STORE=sqlite
+# No sandbox without the rules that keep it from this host and its networks. "external": they were put up by hand.
+MATRX_FIREWALL=required
 # Made for this host; clients send it. Two separated by a comma while it is being changed.
 MATRX_API_KEY=$key
 #MATRX_S3_BUCKET=
@@ -129,6 +131,8 @@ END
 }
 END
   put 0644 "$ROOT_DIR/etc/systemd/journald.conf.d/matrx.conf" <"$UNITS/journald-matrx.conf"
+  put 0644 "$ROOT_DIR/etc/modules-load.d/matrx-sandbox.conf" <"$UNITS/modules-matrx.conf"
+  put 0644 "$ROOT_DIR/etc/sysctl.d/60-matrx-sandbox.conf" <"$UNITS/sysctl-matrx.conf"
 }
 
 install_service() {
@@ -139,6 +143,9 @@ install_service() {
   systemctl enable --quiet --now docker.service
   systemctl enable --quiet matrx-orchestrator.service
   systemctl try-restart systemd-journald.service
+  # In this order, as at boot: a table has a size only once its module is there.
+  systemctl restart systemd-modules-load.service systemd-sysctl.service ||
+    say "the kernel did not take all of sysctl.d/60-matrx-sandbox.conf: the orchestrator says which tables are small"
 }
 
 fetch_release() {

@@ -20,6 +20,7 @@ ORCHESTRATORS = ("orchestrator", "production")
 LOCAL = {"MATRX_S3_BUCKET", "MATRX_S3_REGION", "AWS_ENDPOINT_URL_S3", "AWS_ACCESS_KEY_ID",
          "AWS_SECRET_ACCESS_KEY", "MATRX_API_KEY", "MATRX_SANDBOX_STORE"}
 COMMON = {"MATRX_DATA_DIR", "MATRX_SANDBOX_IMAGE"}
+CAPABILITIES = {"SYS_ADMIN", "CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "SETGID", "SETUID"}
 PRODUCTION = ("MATRX_API_KEY", "MATRX_DATABASE_URL", "MATRX_S3_BUCKET", "MATRX_S3_REGION")
 SECRET_NAME = re.compile(r"KEY|SECRET|PASSWORD|TOKEN|DATABASE_URL")
 # What LocalStack documents for everybody, and nothing at all.
@@ -80,6 +81,10 @@ def check_orchestrator(name, service):
         yield f"{name}: mounts made in MATRX_DATA_DIR do not appear on the host"
     if service.get("cap_drop") != ["ALL"] or "/dev/fuse" not in service.get("devices", []):
         yield f"{name}: capabilities are not dropped first, or /dev/fuse is missing"
+    for right in sorted(set(service.get("cap_add", [])) - CAPABILITIES):
+        yield f"{name}: nothing that it does needs {right}"
+    if service.get("oom_score_adj", 0) >= 0 or service.get("ulimits", {}).get("core") != 0:
+        yield f"{name}: it is ended before sandboxes where memory ends, or a dump would hold its keys"
     for missing in sorted(COMMON - set(environment)):
         yield f"{name}: {missing} is missing"
 
@@ -117,6 +122,8 @@ def check(compose):
             yield f"production: {name} would hide that of production.env"
     if production["environment"].get("MATRX_SANDBOX_STORE") != "postgres":
         yield "production: the store is not postgres"
+    if production["environment"].get("MATRX_FIREWALL") != "${MATRX_FIREWALL:-required}":
+        yield "production: it makes sandboxes without a firewall"
 
 
 def variables(text):
@@ -198,6 +205,11 @@ def self_test():
            lambda s: s["orchestrator"]["environment"].pop("AWS_ENDPOINT_URL_S3"))
     broken("another bucket", lambda s: s["s3"]["environment"].update(BUCKET="x"))
     broken("would hide", lambda s: s["production"]["environment"].update(MATRX_API_KEY=""))
+    broken("without a firewall", lambda s: s["production"]["environment"].pop("MATRX_FIREWALL"))
+    broken("without a firewall", lambda s: s["production"]["environment"].update(MATRX_FIREWALL="off"))
+    broken("nothing that it does needs MKNOD", lambda s: s["production"]["cap_add"].append("MKNOD"))
+    broken("where memory ends", lambda s: s["orchestrator"].pop("oom_score_adj"))
+    broken("where memory ends", lambda s: s["production"].pop("ulimits"))
     broken("not postgres", lambda s: s["production"]["environment"].pop("MATRX_SANDBOX_STORE"))
 
     required = "".join(f"{name}=\n" for name in PRODUCTION)

@@ -71,6 +71,8 @@ make_deb() {
     -e "s|/opt/matrx-sandbox/current/docs/|/usr/share/doc/$NAME/|" \
     "$top/usr/lib/systemd/system/matrx-orchestrator.service"
   install -D -m 0644 deploy/systemd/journald-matrx.conf "$top/usr/lib/systemd/journald.conf.d/matrx.conf"
+  install -D -m 0644 deploy/systemd/modules-matrx.conf "$top/usr/lib/modules-load.d/matrx-sandbox.conf"
+  install -D -m 0644 deploy/systemd/sysctl-matrx.conf "$top/usr/lib/sysctl.d/60-matrx-sandbox.conf"
   put 0644 migrations/*.sql "$top/$SHARE/migrations"
   put 0644 migrations/supabase/*.sql "$top/$SHARE/migrations/supabase"
   install -D -m 0644 .env.example "$top/$SHARE/orchestrator.env.example"
@@ -84,8 +86,8 @@ Version: $VERSION
 Architecture: $(dpkg --print-architecture)
 Maintainer: Matrx Sandbox maintainers <maintainers@matrx.invalid>
 Installed-Size: $size
-Depends: $depends, ca-certificates, fuse3, rclone
-Recommends: docker.io, iptables
+Depends: $depends, ca-certificates, fuse3, iptables, rclone
+Recommends: docker.io
 Section: admin
 Priority: optional
 Description: orchestrator of sandboxes for AI agents

@@ -19,12 +19,26 @@ resource "aws_iam_instance_profile" "host" {
   role        = aws_iam_role.host.name
 }
 
-# What the orchestrator does with its bucket, in its own prefix: nothing else, and no change of the bucket itself.
+# What the orchestrator does with its bucket, below users/: nothing else, and no change of the bucket itself.
 data "aws_iam_policy_document" "homes" {
+  # These two know no prefix.
+  statement {
+    sid       = "Look"
+    actions   = ["s3:GetBucketLocation", "s3:ListBucketMultipartUploads"]
+    resources = [aws_s3_bucket.homes.arn]
+  }
+
+  # "": whether the bucket can be reached is asked with a listing of its top.
   statement {
     sid       = "List"
-    actions   = ["s3:ListBucket", "s3:GetBucketLocation", "s3:ListBucketMultipartUploads"]
+    actions   = ["s3:ListBucket"]
     resources = [aws_s3_bucket.homes.arn]
+
+    condition {
+      test     = "StringLikeIfExists"
+      variable = "s3:prefix"
+      values   = ["", "users", "users/*"]
+    }
   }
 
   statement {
@@ -36,7 +50,7 @@ data "aws_iam_policy_document" "homes" {
       "s3:ListMultipartUploadParts",
       "s3:PutObject",
     ]
-    resources = ["${aws_s3_bucket.homes.arn}/*"]
+    resources = ["${aws_s3_bucket.homes.arn}/users/*"]
   }
 }
 

@@ -73,6 +73,18 @@ void add_cold(Metrics& metrics, const ColdTotals& totals) {
           totals.refused_uploads);
 }
 
+void add_walls(Metrics& metrics, const Walls& walls) {
+  if (walls.state == Walls::State::not_ours) return;
+  metrics.family("matrx_firewall_up", "gauge", "1 while the firewall's rules are as they must be.");
+  metrics.value(walls.state == Walls::State::up ? 1 : 0);
+  metrics.family("matrx_firewall_repairs_total", "counter",
+                 "Times that rules were gone and were put up again.");
+  metrics.value(walls.repairs);
+  metrics.family("matrx_firewall_failures_total", "counter",
+                 "Tries to put the firewall's rules up that did not work.");
+  metrics.value(walls.failures);
+}
+
 void add_user_storage(Metrics& metrics, const UserStorageTotals& totals) {
   metrics.family("matrx_storage_requests_total", "counter",
                  "Folders listed, files opened and deletions of users' storage.");
@@ -119,6 +131,7 @@ Task<http::Response> Api::metrics(Context&) {
   metrics.value(std::chrono::duration<double>(core_.clock_step()).count());
   add_syncs(metrics, core_.home_sync().totals());
   add_cold(metrics, core_.cold_totals());
+  add_walls(metrics, core_.walls());
   add_user_storage(metrics, core_.user_storage().totals());
   http::Response response;
   response.headers.add("Content-Type", "text/plain; version=0.0.4; charset=utf-8");

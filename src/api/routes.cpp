@@ -83,6 +83,7 @@ std::vector<Route> make_routes(const Schemas& schemas, const MachineSchemas& mac
                     "what the storage has of the user is no home",
                     {}},
                    {413, "What the storage has of the user is over the limit", {}},
+                   {429, "As many sandboxes as this host takes, or one user may have", {}},
                    unavailable}},
       {.method = Method::get,
        .pattern = "/sandboxes",

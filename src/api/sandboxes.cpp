@@ -1,5 +1,7 @@
 // Handlers of sandboxes: create, list, get, destroy, events.
 
+#include <fmt/format.h>
+
 #include "api/api.hpp"
 #include "api/decode.hpp"
 #include "api/idempotency.hpp"
@@ -40,6 +42,16 @@ FieldErrors egress_problems(const CreateSandboxRequest& request) {
   return {{{"body", "egress_allow"}, "Takes egress allowlist", "value_error"}};
 }
 
+// The engine refuses more processors than its host has, after everything else has been made.
+FieldErrors size_problems(const CreateSandboxRequest& request, std::optional<double> cpus) {
+  const auto wanted = request.resources ? request.resources->cpu : std::nullopt;
+  if (!wanted || !cpus || *wanted <= *cpus) return {};
+  return {{{"body", "resources", "cpu"},
+           fmt::format("Input should be less than or equal to {}: the host has no more processors",
+                       *cpus),
+           "less_than_equal"}};
+}
+
 // Reads the listing's parameters; what is wrong with them stays in the reader.
 ListQuery to_list_query(QueryReader& query) {
   ListQuery wanted;
@@ -73,6 +85,9 @@ Task<http::Response> Api::create_sandbox(Context& context) {
   auto request = decode_body(context, schemas_.create_request);
   if (!request) co_return std::move(request).error();
   if (const auto problems = egress_problems(*request); !problems.empty()) {
+    co_return validation_response(problems, context.request_id);
+  }
+  if (const auto problems = size_problems(*request, core_.cpus()); !problems.empty()) {
     co_return validation_response(problems, context.request_id);
   }
   CreateSpec spec = to_spec(*std::move(request));

@@ -12,6 +12,11 @@ DependencyBody to_dependency(std::string name, const Result<void>& checked) {
   return body;
 }
 
+Result<void> state_of(const Walls& walls) {
+  if (walls.state != Walls::State::down) return {};
+  return fail(Code::unavailable, walls.problem);
+}
+
 }  // namespace
 
 Task<http::Response> Api::service(Context&) {
@@ -30,14 +35,20 @@ Task<http::Response> Api::health(Context&) {
 Task<http::Response> Api::ready(Context& context) {
   const Readiness::Report report = co_await readiness_.look();
   ReadinessBody body;
-  body.status = report.is_ready() ? "ready" : "not_ready";
+  const auto walls = state_of(core_.walls());
+  // Where they are not required, sandboxes are made without them.
+  const bool is_ready = report.is_ready() && (walls || !core_.walls().is_required);
+  body.status = is_ready ? "ready" : "not_ready";
   // What is missing, and why, is not for strangers.
   if (context.request.is_known) {
     body.dependencies.push_back(to_dependency("docker", report.runtime));
     body.dependencies.push_back(to_dependency("store", report.store));
     body.dependencies.push_back(to_dependency("storage", report.storage));
+    if (core_.walls().state != Walls::State::not_ours) {
+      body.dependencies.push_back(to_dependency("firewall", walls));
+    }
   }
-  co_return json_response(report.is_ready() ? 200 : 503, readiness_schema().encode(body));
+  co_return json_response(is_ready ? 200 : 503, readiness_schema().encode(body));
 }
 
 Task<http::Response> Api::openapi_document(Context&) {

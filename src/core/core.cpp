@@ -25,7 +25,7 @@ Core::Core(Executor executor, CoreSettings settings, Store& store, Runtime& runt
       storage_(storage),
       disk_(homes),
       cold_(cold),
-      registry_(store, settings_.installation),
+      registry_(store, settings_.installation, settings_.limits),
       hosts_(settings_, store, clock),
       home_sync_(executor, settings_, registry_, store, storage, homes, clock),
       user_storage_(storage, home_sync_, cold),

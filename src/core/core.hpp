@@ -85,6 +85,8 @@ class Core {
   Task<Result<void>> check_store() { return store_.ping(); }
   Task<Result<void>> check_runtime() { return runtime_.ping(); }
   Task<Result<void>> check_storage() { return storage_.ping(); }
+  const Walls& walls() const { return runtime_.walls(); }
+  std::optional<double> cpus() const { return runtime_.cpus(); }
 
   const CoreSettings& settings() const { return settings_; }
 

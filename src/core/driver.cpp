@@ -6,9 +6,14 @@
 namespace matrx {
 namespace {
 
+constexpr int kKilledExitCode = 137;  // 128 + SIGKILL
+
 std::string how_it_ended(const std::optional<Container>& container) {
   if (!container) return "The container is gone.";
-  if (container->out_of_memory) return "The container ran out of memory.";
+  // Newer engines also say so of one that has lived on after a process in it was killed: then it
+  // ended by itself, or by a signal, and not by the kernel's kill.
+  const bool was_killed = container->exit_code == kKilledExitCode;
+  if (container->out_of_memory && was_killed) return "The container ran out of memory.";
   return "The container ended with exit code " + std::to_string(container->exit_code) + ".";
 }
 

@@ -1,5 +1,7 @@
 #include "core/lifecycle.hpp"
 
+#include <algorithm>
+
 #include "async/race.hpp"
 #include "base/log.hpp"
 #include "core/inside.hpp"
@@ -32,7 +34,9 @@ Task<Result<Sandbox>> Lifecycle::create(CreateSpec spec, Actor actor) {
     co_return fail(Code::invalid,
                    "ttl_seconds may be at most " + std::to_string(settings_.ttl_seconds_max) + ".");
   }
-  CO_CHECK(co_await runtime_.ping());  // no row for what cannot even begin
+  // No row for what cannot even begin.
+  CO_CHECK(co_await runtime_.ping());
+  CO_CHECK(runtime_.check_room());
   Sandbox row = new_row(spec);
   const SandboxId id = row.id;
   std::optional<Turns::Turn> turn(co_await driver_.take_turn(id));
@@ -97,6 +101,8 @@ Sandbox Lifecycle::new_row(const CreateSpec& spec) {
   row.labels = spec.labels;
   row.config_json = spec.config_json;
   row.resources = settings_.resources;
+  // What nobody asked for is no reason to fail on a small host.
+  if (const auto cpus = runtime_.cpus()) row.resources.cpu = std::min(row.resources.cpu, *cpus);
   if (spec.cpu) row.resources.cpu = *spec.cpu;
   if (spec.memory_bytes) row.resources.memory_bytes = *spec.memory_bytes;
   row.ttl_seconds = spec.ttl_seconds.value_or(settings_.ttl_seconds);

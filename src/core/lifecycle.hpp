@@ -48,9 +48,9 @@ class Lifecycle {
 
   // Returns when commands can be run in it. What fails leaves a row `failed`, and no container.
   // With an idempotency key that was used before: the sandbox that it made, as it is now.
-  // invalid: ttl over the maximum. conflict: the key was used for another request. unavailable: no
-  // engine, no image, the agent does not answer, the user's home cannot be had. too_large: the home
-  // is.
+  // invalid: ttl over the maximum. conflict: the key was used for another request. exhausted: as
+  // many sandboxes as there may be. unavailable: no engine, no memory left on its host, no image,
+  // the agent does not answer, the user's home cannot be had. too_large: the home is.
   Task<Result<Sandbox>> create(CreateSpec spec, Actor actor);
 
   // Gives it at least `ttl` from now on; never shortens. invalid: over the maximum.

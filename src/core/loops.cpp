@@ -66,11 +66,15 @@ Task<Result<void>> Loops::reconcile() {
     CO_CHECK(co_await runtime_.prepare());
     prepared_ = true;
   }
+  // A wall that cannot be put up again is told by the runtime, and keeps nobody from looking on.
+  (void)co_await runtime_.look_after();
   CO_TRY(began, co_await store_.now());
   // Containers first: a row is written before its container exists, so a container that is in
   // this list and belongs to us has a row by the time the rows are read.
   CO_TRY(containers, co_await runtime_.list());
+  registry_.census().begin_count();
   CO_TRY(rows, co_await store_.list_active(settings_.installation));
+  registry_.census().finish_count(rows);
   std::unordered_map<SandboxId, const Container*> by_id;
   for (const Container& container : containers) {
     if (container.sandbox_id) by_id.emplace(*container.sandbox_id, &container);
@@ -108,7 +112,6 @@ Task<Result<void>> Loops::reconcile() {
   // Of a container whose row cannot be read nobody knows since when it should be gone.
   const TimePoint clean = clean_at - kEndIsWrittenWithin;
   if (!unreadable) CO_CHECK(co_await store_.note_clean(settings_.installation, clean));
-  CO_CHECK(co_await registry_.recount());
   if (unreadable) co_return std::unexpected(*unreadable);
   co_return Result<void>();
 }

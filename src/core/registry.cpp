@@ -21,13 +21,20 @@ std::string shortened(std::string text, std::size_t bytes_max) {
 
 Task<Result<Inserted>> Registry::insert(Sandbox row, Actor actor,
                                         std::optional<IdempotencyKey> key) {
+  auto seat = census_.take_seat(row.user_id);
+  if (!seat) {
+    if (!key) co_return std::unexpected(seat.error());
+    CO_TRY(made, co_await store_.find_claimed(*std::move(key)));
+    if (made) co_return Inserted{*std::move(made), false};
+    co_return std::unexpected(seat.error());
+  }
   CO_TRY(now, co_await store_.now());
   row.created_at = row.updated_at = now;
   row.expires_at = now + seconds(row.ttl_seconds);
   NewEvent event{.type = "created", .actor = actor.text, .detail = {}};
   CO_TRY(inserted, co_await store_.insert(std::move(row), event, std::move(key)));
   if (!inserted.is_new) co_return inserted;
-  ++active_;
+  census_.add(inserted.row.id, inserted.row.user_id);
   log::info("sandbox creating", {{"sandbox_id", inserted.row.id.text()},
                                  {"user_id", inserted.row.user_id},
                                  {"image", inserted.row.image},
@@ -70,7 +77,7 @@ Task<Result<Sandbox>> Registry::change_once(Sandbox row, Actor actor, Change cha
     if (row.storage_state == StorageState::active) row.storage_state = StorageState::pending;
   }
   CO_TRY(updated, co_await store_.update(std::move(row), now, event));
-  if (is_final(updated.status) && updated.installation == installation_) --active_;
+  if (is_final(updated.status)) census_.remove(updated.id);
   log_change(updated, event, before.status);
   co_return updated;
 }
@@ -103,8 +110,9 @@ Task<Result<Sandbox>> Registry::note_storage(SandboxId id, Actor actor, StorageS
 }
 
 Task<Result<void>> Registry::recount() {
-  CO_TRY(count, co_await store_.count_active(installation_));
-  active_ = count;
+  census_.begin_count();
+  CO_TRY(rows, co_await store_.list_active(installation_));
+  census_.finish_count(rows);
   co_return Result<void>();
 }
 

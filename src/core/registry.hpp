@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "core/census.hpp"
 #include "ports/store.hpp"
 
 namespace matrx {
@@ -17,10 +18,11 @@ struct Actor {
 
 class Registry {
  public:
-  Registry(Store& store, std::string installation)
-      : store_(store), installation_(std::move(installation)) {}
+  Registry(Store& store, std::string installation, Census::Limits limits)
+      : store_(store), installation_(std::move(installation)), census_(limits) {}
 
-  // Dates the row (created, expires) and adds it; see Store::insert.
+  // Dates the row (created, expires) and adds it; see Store::insert. exhausted: there are as many
+  // sandboxes as there may be; what a key has made before is answered all the same.
   Task<Result<Inserted>> insert(Sandbox row, Actor actor, std::optional<IdempotencyKey> key);
 
   // What to change, given the row as it is now and the store's time. Answers whether there is
@@ -41,9 +43,9 @@ class Registry {
   Task<Result<Sandbox>> note_storage(SandboxId id, Actor actor, StorageState state,
                                      std::string detail);
 
-  // Sandboxes of this installation that are not final; kept in memory so that GET /health never
-  // waits.
-  std::int64_t active() const { return active_; }
+  // Sandboxes of this installation that are not final.
+  std::int64_t active() const { return census_.active(); }
+  Census& census() { return census_; }
   Task<Result<void>> recount();
 
  private:
@@ -51,7 +53,7 @@ class Registry {
 
   Store& store_;
   std::string installation_;
-  std::int64_t active_ = 0;
+  Census census_;
 };
 
 }  // namespace matrx

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/time.hpp"
+#include "core/census.hpp"
 #include "model/sandbox.hpp"
 
 namespace matrx {
@@ -21,6 +22,7 @@ struct CoreSettings {
   // How long a home without a row is left alone: a registry that is wrong by mistake shall do no
   // harm. One in memory forgets as a matter of course.
   milliseconds stray_home_patience{600'000};
+  Census::Limits limits;   // of sandboxes that have not ended
   Resources resources;     // where the request names none
   int ttl_seconds = 7200;  // where the request names none
   int ttl_seconds_max = 86400;

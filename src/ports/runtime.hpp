@@ -45,6 +45,16 @@ struct ContainerEvent {
   SandboxId sandbox_id;
 };
 
+// What keeps sandboxes from their host and its networks.
+struct Walls {
+  enum class State { not_ours, up, down };
+  State state = State::not_ours;  // not_ours: nothing that the runtime would have to keep up
+  bool is_required = false;       // while they are down no sandbox is made
+  std::string problem;            // why they are down
+  std::int64_t repairs = 0;       // found missing and put up again
+  std::int64_t failures = 0;      // tries to put them up that did not work
+};
+
 // Errors of every method: unavailable = the engine does not answer; timeout = not in time;
 // internal = it answered with something that we do not understand.
 class Runtime {
@@ -56,6 +66,17 @@ class Runtime {
 
   // Reachable now?
   virtual Task<Result<void>> ping() = 0;
+
+  // Whether the walls still stand, and what is missing put up again. For every reconciliation,
+  // after prepare().
+  virtual Task<Result<void>> look_after() = 0;
+  virtual const Walls& walls() const = 0;
+
+  // Of the engine's host; none: not known (yet).
+  virtual std::optional<double> cpus() const = 0;
+
+  // unavailable: the host has no memory left for one more sandbox. Asks nobody.
+  virtual Result<void> check_room() const = 0;
 
   // Makes the container, not started, and returns its id. With the same sandbox id it returns the
   // one that exists. not_found: no such image; the message names it and says how to get it.

@@ -95,6 +95,10 @@ class Store {
   virtual Task<Result<Inserted>> insert(Sandbox sandbox, NewEvent event,
                                         std::optional<IdempotencyKey> key) = 0;
 
+  // The row that insert() would answer to this key; none where it would add one.
+  // conflict: the key came with another fingerprint.
+  virtual Task<Result<std::optional<Sandbox>>> find_claimed(IdempotencyKey key) = 0;
+
   // not_found: no such row.
   virtual Task<Result<Sandbox>> get(SandboxId id) = 0;
 

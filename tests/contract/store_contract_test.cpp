@@ -295,6 +295,8 @@ TEST_P(StoreContract, AKeyMakesOneRow) {
   EXPECT_FALSE(again.is_new);
   EXPECT_EQ(again.row, first.row);
   EXPECT_EQ(add({"key-1", "print-2"}).error().code, Code::conflict);
+  EXPECT_EQ(run_task(io_, store_->find_claimed(key)).value(), first.row);
+  EXPECT_FALSE(run_task(io_, store_->find_claimed({"key-1", "print-2"})));
   EXPECT_TRUE(add({"key-2", "print-1"}).value().is_new);
   EXPECT_EQ(run_task(io_, store_->list({})).value().total, 2);
   EXPECT_EQ(run_task(io_, store_->events(first.row.id)).value().size(), 1U);
@@ -307,6 +309,7 @@ TEST_P(StoreContract, AKeyWhoseRowFailedMakesAnother) {
   first.stop_reason = StopReason::error;
   first.stopped_at = kBegin;
   update(first);
+  EXPECT_FALSE(run_task(io_, store_->find_claimed(key)).value());
   const auto second = run_task(io_, store_->insert(new_row(), {}, key)).value();
   EXPECT_TRUE(second.is_new);
   EXPECT_NE(second.row.id, first.id);

@@ -53,6 +53,9 @@ class FailingStore : public Store {
   Task<Result<TimePoint>> now() override { return inner_->now(); }
   milliseconds clock_step() const override { return inner_->clock_step(); }
   bool is_shared() const override { return inner_->is_shared(); }
+  Task<Result<std::optional<Sandbox>>> find_claimed(IdempotencyKey key) override {
+    return inner_->find_claimed(std::move(key));
+  }
   Task<Result<Sandbox>> get(SandboxId id) override { return inner_->get(std::move(id)); }
   Task<Result<void>> heartbeat(SandboxId id, TimePoint at) override {
     return inner_->heartbeat(std::move(id), at);
@@ -137,6 +140,10 @@ class FailingRuntime : public Runtime {
 
   Task<Result<void>> prepare() override { return inner_->prepare(); }
   Task<Result<void>> ping() override { return inner_->ping(); }
+  Task<Result<void>> look_after() override { return inner_->look_after(); }
+  const Walls& walls() const override { return inner_->walls(); }
+  std::optional<double> cpus() const override { return inner_->cpus(); }
+  Result<void> check_room() const override { return inner_->check_room(); }
   Task<Result<std::optional<Container>>> inspect(const SandboxId& id) override {
     return inner_->inspect(id);
   }

@@ -31,11 +31,12 @@ void SimWorld::land() {
   }
 }
 
-void SimWorld::end_container(const SandboxId& id, int exit_code) {
+void SimWorld::end_container(const SandboxId& id, int exit_code, bool out_of_memory) {
   const auto found = containers.find(id);
   if (found == containers.end() || found->second.state == ContainerState::ended) return;
   found->second.state = ContainerState::ended;
   found->second.exit_code = exit_code;
+  found->second.out_of_memory = out_of_memory;
   ended_events.push_back(id);
 }
 
@@ -69,6 +70,15 @@ Task<Result<void>> SimRuntime::prepare() {
 Task<Result<void>> SimRuntime::ping() {
   ++world_.pings;
   return disturbed<void>([] { return Result<void>(); });
+}
+
+Task<Result<void>> SimRuntime::look_after() {
+  return disturbed<void>([] { return Result<void>(); });
+}
+
+Result<void> SimRuntime::check_room() const {
+  if (world_.faults.no_room) return fail(Code::unavailable, "The host has no memory left.");
+  return {};
 }
 
 Task<Result<std::string>> SimRuntime::create(const ContainerSpec& spec) {
@@ -147,7 +157,8 @@ Task<Result<std::optional<Container>>> SimRuntime::inspect(const SandboxId& id) 
     return Container{.container_id = c.container_id,
                      .sandbox_id = c.id,
                      .state = c.state,
-                     .exit_code = c.exit_code};
+                     .exit_code = c.exit_code,
+                     .out_of_memory = c.out_of_memory};
   });
 }
 
@@ -235,6 +246,10 @@ Task<Result<void>> SimGuest::serve_signals(const SandboxId& id, SignalHandler ha
       AgentSignal signal{.kind = kind, .text = "said by the agent", .payload_json = ""};
       (void)co_await handler(std::move(signal));
     }
+    for (; container != nullptr && container->heartbeats > 0; container = alive(id)) {
+      --container->heartbeats;
+      (void)co_await handler({.kind = SignalKind::heartbeat, .text = "", .payload_json = ""});
+    }
     co_await clock_.sleep(kPoll);
   }
 }
@@ -273,6 +288,9 @@ Task<Result<Inserted>> SimStore::insert(Sandbox sandbox, NewEvent event,
                                         std::optional<IdempotencyKey> key) {
   return disturbed(world_.rows.insert(std::move(sandbox), std::move(event), std::move(key)));
 }
+Task<Result<std::optional<Sandbox>>> SimStore::find_claimed(IdempotencyKey key) {
+  return disturbed(world_.rows.find_claimed(std::move(key)));
+}
 Task<Result<Sandbox>> SimStore::get(SandboxId id) {
   if (world_.unreadable.contains(id)) {
     co_return fail(Code::internal, "The registry holds a row that cannot be read.");
@@ -292,6 +310,7 @@ Task<Result<void>> SimStore::note_active(SandboxId id, TimePoint at) {
 }
 
 Task<Result<void>> SimStore::heartbeat(SandboxId id, TimePoint at) {
+  ++world_.heartbeats_noted;
   return disturbed(world_.rows.heartbeat(std::move(id), at));
 }
 Task<Result<SandboxPage>> SimStore::list(ListQuery query) {

@@ -34,6 +34,7 @@ struct SimFaults {
   double lands_late = 0;      // probability that a call is given up, and works later all the same
   bool engine_down = false;
   bool containers_vanish = false;  // somebody removes them before they are started
+  bool no_room = false;            // the engine's host has no memory left
 };
 
 struct SimContainer {
@@ -42,9 +43,11 @@ struct SimContainer {
   std::string container_id;
   ContainerState state = ContainerState::created;
   int exit_code = 0;
+  bool out_of_memory = false;
   bool agent_works = true;
   bool agent_is_mute = false;    // hears that it has to end, and does not answer
   std::set<SignalKind> signals;  // that its programs want to send
+  int heartbeats = 0;            // the same, as fast as they are taken
 };
 
 struct SimHome {
@@ -83,7 +86,7 @@ struct SimWorld {
   void land();
 
   // A container ends by itself, or is killed from outside.
-  void end_container(const SandboxId& id, int exit_code);
+  void end_container(const SandboxId& id, int exit_code, bool out_of_memory = false);
 
   std::mt19937_64 random;
   SimFaults faults;
@@ -105,6 +108,9 @@ struct SimWorld {
   std::int64_t object_count = 0;
   std::vector<SandboxId> ended_events;  // ends, in order; each watcher reads from where it began
   std::int64_t created_count = 0;
+  int heartbeats_noted = 0;    // by the store
+  std::optional<double> cpus;  // of the engine's host
+  Walls walls;
   std::map<std::string, int> caretaker_rounds;  // per installation
   int wrongly_lost = 0;  // rows that were marked lost while their container was running
   int cut_off = 0;       // commands whose sandbox ended under them
@@ -129,6 +135,10 @@ class SimRuntime : public Runtime {
 
   Task<Result<void>> prepare() override;
   Task<Result<void>> ping() override;
+  Task<Result<void>> look_after() override;
+  const Walls& walls() const override { return world_.walls; }
+  std::optional<double> cpus() const override { return world_.cpus; }
+  Result<void> check_room() const override;
   Task<Result<std::string>> create(const ContainerSpec& spec) override;
   Task<Result<void>> start(const SandboxId& id) override;
   Task<Result<void>> pause(const SandboxId& id) override;
@@ -181,6 +191,7 @@ class SimStore : public Store {
   Task<Result<TimePoint>> now() override;
   Task<Result<Inserted>> insert(Sandbox sandbox, NewEvent event,
                                 std::optional<IdempotencyKey> key) override;
+  Task<Result<std::optional<Sandbox>>> find_claimed(IdempotencyKey key) override;
   Task<Result<Sandbox>> get(SandboxId id) override;
   Task<Result<Sandbox>> update(Sandbox sandbox, TimePoint at, NewEvent event) override;
   Task<Result<void>> heartbeat(SandboxId id, TimePoint at) override;

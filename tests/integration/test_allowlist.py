@@ -47,7 +47,8 @@ class Place:
                                  "many.example.com": [f"192.0.2.{i}" for i in range(20)] + [public],
                                  "crowd.example.com": [f"192.0.2.{i}" for i in range(60)],
                                  "elsewhere.example.net": [public]})
-        self.one = Orchestrator(MATRX_FIREWALL="required", MATRX_EGRESS_NAMESERVERS=self.names.place).start()
+        self.one = Orchestrator(MATRX_FIREWALL="required", MATRX_EGRESS_NAMESERVERS=self.names.place,
+                                MATRX_HEALTHCHECK_INTERVAL_SECONDS="1").start()
 
     def close(self):
         self.one.close()
@@ -77,8 +78,8 @@ def place():
     one.close()
 
 
-def rules(chain=""):
-    return subprocess.run(["iptables", "-S", *([chain] if chain else [])], capture_output=True, text=True,
+def rules(chain="", table="filter"):
+    return subprocess.run(["iptables", "-t", table, "-S", *([chain] if chain else [])], capture_output=True, text=True,
                           check=False).stdout
 
 
@@ -260,6 +261,62 @@ def test_a_restart_keeps_what_was_learned(place):
     assert place.connect(box, "public.example.com") == "open"
 
 
+def jump_of(one, kind, host_chain="DOCKER-USER"):
+    mine = one.installation().replace("-", "")[:20]
+    return next(line for line in rules(host_chain).splitlines() if line.endswith(f"-j MATRX-{kind}-{mine}"))
+
+
+def count(one, name):
+    text = one.request("GET", "/metrics").text
+    return float(next(line for line in text.splitlines() if line.startswith(name + " ")).split()[1])
+
+
+def test_walls_that_somebody_takes_away_are_put_up_again(place):
+    """What a reload of another firewall does: jumps, chains, or all of them at once."""
+    box = place.box("public.example.com")
+    assert place.connect(box, "public.example.com") == "open"
+    mine = place.one.installation().replace("-", "")[:20]
+    before = rules(chain_of(box))
+    delete = lambda rule: ["iptables", "--wait", "5", "-D", *rule.split()[1:]]  # noqa: E731
+    flush = lambda chain: ["iptables", "--wait", "5", "-F", chain]  # noqa: E731
+    for harm in (delete(jump_of(place.one, "F")), delete(jump_of(place.one, "I", "INPUT")), flush(f"MATRX-F-{mine}"),
+                 delete(jump_of(place.one, "A")), flush(f"MATRX-S-{mine}"), flush(chain_of(box)),
+                 ["iptables", "--wait", "5", "-t", "nat", "-F", f"MATRX-P-{mine}"]):
+        repairs = count(place.one, "matrx_firewall_repairs_total")
+        subprocess.run(harm, check=True)
+        wait_for("the repair of " + " ".join(harm),
+                 lambda: count(place.one, "matrx_firewall_repairs_total") > repairs)
+        assert place.connect(box, place.around.public) == "open"
+        assert place.connect(box, place.around.far["private_range"]) != "open"
+        assert rules(chain_of(box)) == before
+    assert count(place.one, "matrx_firewall_up") == 1
+    states = {one["name"]: one["status"] for one in place.one.request("GET", "/health/ready").json()["dependencies"]}
+    assert states["firewall"] == "ok"
+
+
+def test_an_allowlist_is_closed_where_its_rules_are_gone(place):
+    """The orchestrator is away, and somebody flushes the rules: nothing else lets such a sandbox out."""
+    box = place.box(place.around.public)
+    assert place.connect(box, place.around.public) == "open"
+    container = place.one.row(box)["container_id"]
+    rule = jump_of(place.one, "A").split()[1:]
+    route = neighbours.ip("-n", place.around.space, "route", "show", "default").split()
+    place.one.kill9()
+    try:
+        # As in the internet: nobody knows the way to a private address.
+        neighbours.ip("-n", place.around.space, "route", "del", "default")
+        subprocess.run(["iptables", "--wait", "5", "-D", *rule], check=True)
+        done = subprocess.run(["docker", "exec", "-i", container, "python3", "-", place.around.public,
+                               str(neighbours.PORT)], input=CONNECT, capture_output=True, text=True, check=True)
+        assert done.stdout != "open\n"
+        place.one.start()
+        assert place.connect(box, place.around.public) == "open"
+    finally:
+        neighbours.ip("-n", place.around.space, "route", "replace", *route)
+        if place.one.process.poll() is not None:
+            place.one.start()
+
+
 def test_the_walls_go_with_their_sandboxes(place):
     box = place.box("public.example.com")
     assert chain_of(box) in rules()
@@ -293,6 +350,7 @@ def test_the_host_is_left_as_it_was(place):
     mine = one.installation().replace("-", "")[:20]
     box = one.create(egress="allowlist", egress_allow=["192.0.2.1"])["sandbox_id"]
     assert {f"MATRX-{kind}-{mine}" for kind in "FIASN"} <= set(rules().split())
+    assert f"MATRX-P-{mine}" in rules(table="nat")
     one.stop()
     still = one.take_down()
     assert still.returncode != 0 and "1 sandbox" in still.stderr
@@ -303,7 +361,7 @@ def test_the_host_is_left_as_it_was(place):
     for _ in range(2):
         done = one.take_down()
         assert done.returncode == 0, done.stderr
-        assert mine not in rules()
+        assert mine not in rules() and mine not in rules(table="nat")
     names = docker("network", "ls", "--format", "{{.Name}}").split()
     assert one.network not in names and one.network + "-allowlist" not in names
     one.start()  # and all of it is made again

@@ -397,6 +397,56 @@ def test_an_error_in_the_middle_is_trapped_with_its_line(machine):
     assert broken.returncode == 1 and re.search(r"line \d+ ended with 5: systemctl", broken.stderr)
 
 
+# --- What a workflow hands over ---
+
+def test_only_what_was_built_is_taken(machine):
+    folder = machine.folder / "release"
+    folder.mkdir()
+    (folder / "a.tar.gz").write_text("built")
+    (folder / "image.tar.gz").write_text("built as well")
+    sums = subprocess.run("sha256sum -- *", shell=True, cwd=folder, capture_output=True, text=True).stdout
+    check = lambda text=sums: machine.run("check-sums.sh", folder, text)  # noqa: E731
+    assert check().returncode == 0, check().stderr
+    for wrong in ("", "\n", sums.splitlines()[0], sums + "x", sums.replace("a.tar.gz", "../a.tar.gz"),
+                  sums.replace("a.tar.gz", "/etc/passwd"), "0" * 64 + "  a.tar.gz\n" + sums.splitlines()[1]):
+        assert check(wrong).returncode == 1, wrong
+    (folder / "more").write_text("")
+    assert "other files" in check().stderr
+    (folder / "more").unlink()
+    (folder / "a.tar.gz").write_text("changed")
+    assert "another checksum" in check().stderr or "not the one" in check().stderr
+    (folder / "a.tar.gz").unlink()
+    (folder / "a.tar.gz").symlink_to("image.tar.gz")
+    assert check().returncode == 1
+
+
+# --- What a host gets ---
+
+def test_sandboxes_are_made_behind_a_firewall_or_not_at_all(machine):
+    assert machine.run("bootstrap-host.sh").returncode == 0
+    settings = (machine.root / "etc/matrx-sandbox/orchestrator.env").read_text()
+    assert "\nMATRX_FIREWALL=required\n" in settings
+    assert "\nMATRX_FIREWALL=required\n" in (ROOT / "tools/package/postinst").read_text()
+
+
+def test_tables_of_the_kernel_are_raised_with_the_module_that_one_needs(machine):
+    assert machine.run("bootstrap-host.sh").returncode == 0
+    assert "nf_conntrack" in (machine.root / "etc/modules-load.d/matrx-sandbox.conf").read_text()
+    assert "kernel.pty.max" in (machine.root / "etc/sysctl.d/60-matrx-sandbox.conf").read_text()
+    assert "systemctl restart systemd-modules-load.service systemd-sysctl.service" in machine.calls()
+
+
+def test_no_table_that_is_raised_is_called_small():
+    """What the orchestrator warns of at its start, and what this folder sets."""
+    raised = dict(re.findall(r"^-?([a-z][a-z_.-]*) = (\d+)$", (DEPLOY / "systemd/sysctl-matrx.conf").read_text(),
+                             re.MULTILINE))
+    source = (ROOT / "src/apps/orchestrator/kernel_tables.cpp").read_text()
+    wanted = dict(re.findall(r'\{"([a-z][a-z_.-]*)", ([\d\']+),', source))
+    assert wanted and set(wanted) == set(raised)
+    for name, least in wanted.items():
+        assert int(raised[name]) >= int(least.replace("'", "")), name
+
+
 # --- The unit ---
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not installed")
@@ -420,3 +470,13 @@ def test_the_unit_keeps_what_mounts_need():
                  "ProtectKernelLogs", "ProtectControlGroups", "ProtectProc", "RootDirectory", "BindPaths"):
         assert not re.search(rf"^{name}=", text, re.MULTILINE), name
     assert pathlib.PurePosixPath("/opt/matrx-sandbox/current/bin/matrx-orchestrator").as_posix() in text
+
+
+def test_the_unit_has_what_it_needs_and_no_more():
+    text = (DEPLOY / "systemd/matrx-orchestrator.service").read_text()
+    rights = set(re.search(r"^CapabilityBoundingSet=(.*)$", text, re.MULTILINE)[1].split())
+    assert not rights & {"CAP_MKNOD", "CAP_KILL", "CAP_SYS_PTRACE", "CAP_SYS_MODULE", "CAP_SETPCAP"}
+    assert "CAP_NET_RAW" in rights  # iptables-legacy opens a raw socket for every change
+    # Sandboxes go before what ends them and saves their homes; a dump would hold the API keys.
+    assert int(re.search(r"^OOMScoreAdjust=(.*)$", text, re.MULTILINE)[1]) < 0
+    assert re.search(r"^LimitCORE=0$", text, re.MULTILINE)

@@ -21,6 +21,15 @@ def test_the_table_and_the_tries_know_each_other():
     assert set(table.OPEN) <= tries
 
 
+def test_rules_by_hand_are_those_of_the_program():
+    source = (ROOT / "src/adapters/docker/firewall_rules.cpp").read_text()
+    listed = re.search(r"private_ranges\(\) \{.*?= \{(.*?)\};", source, re.DOTALL).group(1)
+    ranges = re.findall(r'"([\d./]+)"', listed)
+    guide = (ROOT / "docs/operations.md").read_text()
+    by_hand = re.search(r"for range in (.*?); do", guide, re.DOTALL).group(1).replace("\\", " ").split()
+    assert len(ranges) >= 12 and by_hand == ranges
+
+
 def test_what_is_unexpected_is_found():
     good = {name: table.expected(name, "strict") for name in table.names()}
     good |= {"status_" + field: value for field, value in table.STATUS["strict"].items()}

@@ -65,6 +65,110 @@ TEST_F(MachineTest, AnInsideThatIsGoneIsToldAsSuch) {
             Code::not_found);
 }
 
+// An engine says that there was no memory also where that was long ago and not the end.
+TEST_F(MachineTest, MemoryIsNamedOnlyWhereItWasTheEnd) {
+  const auto how = [this](int exit_code, bool out_of_memory) {
+    const SandboxId id = create();
+    world_.end_container(id, exit_code, out_of_memory);
+    life_->run_for(seconds(60));
+    return row(id).status_detail;
+  };
+  EXPECT_EQ(how(137, true), "The container ran out of memory.");
+  EXPECT_EQ(how(137, false), "The container ended with exit code 137.");
+  EXPECT_EQ(how(0, true), "The container ended with exit code 0.");
+  EXPECT_EQ(how(143, true), "The container ended with exit code 143.");
+}
+
+// --- Signals -------------------------------------------------------------------------------------
+
+// Each would be a write to the disk, before everybody else's.
+TEST_F(MachineTest, AFloodOfHeartbeatsIsNotedOnceASecond) {
+  const SandboxId id = create();
+  SimContainer& container = world_.containers.at(id);
+  container.heartbeats = 1000;
+  life_->run_for(milliseconds(900));
+  EXPECT_EQ(container.heartbeats, 0) << "all are answered";
+  EXPECT_EQ(world_.heartbeats_noted, 1);
+  const auto first = row(id).last_heartbeat_at;
+  ASSERT_TRUE(first);
+  life_->run_for(kHeartbeatInterval);
+  container.heartbeats = 1000;
+  life_->run_for(milliseconds(900));
+  EXPECT_EQ(world_.heartbeats_noted, 2);
+  EXPECT_GT(row(id).last_heartbeat_at, first);
+  // Who has ended is told so.
+  EXPECT_TRUE(life_->await(core().destroy(id, false, StopReason::user_requested, kSim)));
+  EXPECT_EQ(life_->await(core().signals().heartbeat(id)).error().code, Code::gone);
+}
+
+// --- Capacity ------------------------------------------------------------------------------------
+
+TEST_F(MachineTest, ALimitHoldsHoweverManyComeAtOnce) {
+  life_.reset();
+  life_ = std::make_unique<OrchestratorLife>(
+      world_, ++lives_,
+      OrchestratorLife::Options{.limits = {.sandboxes = 5, .sandboxes_of_user = 3}});
+  world_.faults.delay_max = milliseconds(200);
+  const auto come_at_once = [this](const std::string& user) {
+    int made = 0, refused = 0, answered = 0;
+    auto one = [&]() -> Task<void> {
+      CreateSpec spec;
+      spec.user_id = user;
+      const auto created = co_await core().create(std::move(spec), kSim);
+      (created ? made : refused) += 1;
+      if (!created) EXPECT_EQ(created.error().code, Code::exhausted) << created.error().message;
+      ++answered;
+    };
+    for (int i = 0; i < 10; ++i) life_->spawn(one());
+    while (answered < 10) life_->run_for(seconds(1));
+    EXPECT_EQ(made + refused, 10);
+    return made;
+  };
+  EXPECT_EQ(come_at_once("alice"), 3);
+  EXPECT_EQ(come_at_once("bob"), 2) << "the host is full";
+  const auto rows = life_->await(core().list({.active_only = true})).value().sandboxes;
+  ASSERT_EQ(rows.size(), 5U);
+  // One that has ended makes room, whatever has been counted meanwhile.
+  life_->run_for(seconds(60));
+  EXPECT_EQ(core().active(), 5);
+  EXPECT_TRUE(life_->await(core().destroy(rows[0].id, false, StopReason::user_requested, kSim)));
+  EXPECT_EQ(come_at_once("carol"), 1);
+}
+
+// Who did not hear the answer asks again, and is told of what it has.
+TEST_F(MachineTest, AFullHostStillKnowsWhatAKeyHasMade) {
+  life_.reset();
+  life_ = std::make_unique<OrchestratorLife>(world_, ++lives_,
+                                             OrchestratorLife::Options{.limits = {.sandboxes = 1}});
+  CreateSpec spec;
+  spec.user_id = "user";
+  spec.idempotency_key = IdempotencyKey{"key-1", "print-1"};
+  const auto first = life_->await(core().create(spec, kSim));
+  ASSERT_TRUE(first);
+  EXPECT_EQ(life_->await(core().create(spec, kSim)).value().id, first->id);
+  spec.idempotency_key = IdempotencyKey{"key-2", "print-1"};
+  EXPECT_EQ(life_->await(core().create(spec, kSim)).error().code, Code::exhausted);
+}
+
+TEST_F(MachineTest, AHostWithoutMemoryTakesNoMore) {
+  world_.faults.no_room = true;
+  CreateSpec spec;
+  spec.user_id = "user";
+  const auto refused = life_->await(core().create(spec, kSim));
+  EXPECT_EQ(refused.error().code, Code::unavailable);
+  EXPECT_TRUE(life_->await(core().list({})).value().sandboxes.empty()) << "no row for it";
+  world_.faults.no_room = false;
+  EXPECT_TRUE(life_->await(core().create(spec, kSim)));
+}
+
+TEST_F(MachineTest, WhatNobodyAskedForFitsASmallHost) {
+  const double preset = row(create()).resources.cpu;
+  world_.cpus = preset / 2;
+  EXPECT_EQ(row(create()).resources.cpu, preset / 2);
+  world_.cpus = preset * 2;
+  EXPECT_EQ(row(create()).resources.cpu, preset);
+}
+
 // --- Pause ---------------------------------------------------------------------------------------
 
 TEST_F(MachineTest, PausedIsClosedUntilItIsResumed) {

@@ -13,6 +13,7 @@ CoreSettings sim_settings(const OrchestratorLife::Options& options) {
   settings.home_sync_interval = std::chrono::seconds(10);
   settings.stray_home_patience = options.stray_home_patience;
   settings.home_bytes_max = options.home_bytes_max;
+  settings.limits = options.limits;
   settings.history_retention_days = options.history_retention_days;
   return settings;
 }

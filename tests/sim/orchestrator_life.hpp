@@ -22,6 +22,7 @@ class OrchestratorLife {
     int history_retention_days = 0;
     milliseconds stray_home_patience{0};
     std::int64_t home_bytes_max = INT64_MAX;
+    Census::Limits limits = {};
     ColdMounts* cold = nullptr;  // none: there is no cold storage
   };
   OrchestratorLife(SimWorld& world, std::uint64_t seed)

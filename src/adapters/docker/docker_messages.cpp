@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
 #include <cmath>
 
 #include "base/ipv4.hpp"
@@ -82,8 +83,9 @@ json::object host_config(const ContainerSpec& spec, const DockerSettings& settin
   config["Memory"] = spec.resources.memory_bytes;
   config["MemorySwap"] = spec.resources.memory_bytes;  // no swap beyond it
   config["PidsLimit"] = spec.resources.pids;
-  config["Ulimits"] =
-      json::array{json::object{{"Name", "nofile"}, {"Soft", 4096}, {"Hard", kOpenFilesMax}}};
+  config["Ulimits"] = json::array{
+      json::object{{"Name", "nofile"}, {"Soft", 4096}, {"Hard", kOpenFilesMax}},
+      json::object{{"Name", "core"}, {"Soft", 0}, {"Hard", 0}}};  // a host may keep dumps of all
   config["RestartPolicy"] = json::object{{"Name", "no"}};
   config["LogConfig"] = json::object{
       {"Type", "json-file"}, {"Config", json::object{{"max-size", "1m"}, {"max-file", "1"}}}};
@@ -140,16 +142,6 @@ std::string create_body(const ContainerSpec& spec, const DockerSettings& setting
   body["StopSignal"] = "SIGTERM";
   body["Healthcheck"] = json::object{{"Test", json::array{"NONE"}}};  // we hold a channel to it
   body["HostConfig"] = host_config(spec, settings, name_server);
-  return json::serialize(body);
-}
-
-std::string network_body(std::string_view name, std::string_view installation) {
-  json::object body;
-  body["Name"] = name;
-  body["Driver"] = "bridge";
-  body["CheckDuplicate"] = true;
-  body["Options"] = json::object{{"com.docker.network.bridge.enable_icc", "false"}};
-  body["Labels"] = json::object{{kInstallationLabel, installation}};
   return json::serialize(body);
 }
 
@@ -228,13 +220,6 @@ Result<std::vector<ListedSandbox>> read_listed(std::string_view body, const std:
   return listed;
 }
 
-std::string read_network_owner(std::string_view body) {
-  const auto parsed = json::parse(body);
-  const json::object* root = parsed ? parsed->if_object() : nullptr;
-  const json::object* labels = root ? json::object_at(*root, "Labels") : nullptr;
-  return labels ? std::string(json::text_at(*labels, kInstallationLabel)) : std::string();
-}
-
 std::optional<ContainerEvent> read_event(std::string_view line) {
   const auto parsed = json::parse(line);
   const json::object* root = parsed ? parsed->if_object() : nullptr;
@@ -252,6 +237,29 @@ Result<std::string> read_created_id(std::string_view body) {
   std::string id = root ? std::string(json::text_at(*root, "Id")) : std::string();
   if (id.empty()) return not_understood("a create without an Id");
   return id;
+}
+
+std::optional<double> read_cpus(std::string_view body) {
+  const auto parsed = json::parse(body);
+  const json::object* root = parsed ? parsed->if_object() : nullptr;
+  const auto count = root ? json::integer_at(*root, "NCPU") : 0;
+  return count > 0 ? std::optional(static_cast<double>(count)) : std::nullopt;
+}
+
+std::optional<std::int64_t> read_available_memory(std::string_view meminfo) {
+  constexpr std::string_view kName = "MemAvailable:";
+  for (const std::string_view line : split(meminfo, '\n')) {
+    if (!line.starts_with(kName)) continue;
+    const std::string_view number = trim(line.substr(kName.size()));
+    std::int64_t kib = 0;
+    const auto [end, ec] = std::from_chars(number.data(), number.data() + number.size(), kib);
+    if (ec != std::errc() || std::string_view(end, number.data() + number.size()) != " kB" ||
+        kib < 0 || kib > INT64_MAX / 1024) {
+      return std::nullopt;
+    }
+    return kib * 1024;
+  }
+  return std::nullopt;
 }
 
 std::string read_message(std::string_view body) {

@@ -25,12 +25,6 @@ std::string create_body(const ContainerSpec& spec, const DockerSettings& setting
 // The network of sandboxes with an allowlist.
 std::string allowlist_network(const DockerSettings& settings);
 
-// The body of POST /networks/create: a bridge on which containers cannot reach each other.
-std::string network_body(std::string_view name, std::string_view installation);
-
-// From GET /networks/{name}: whose it is.
-std::string read_network_owner(std::string_view body);
-
 // GET /containers/{id}/json. internal: not what we know.
 // The log of a container: frames of one byte for the stream, three zeros, four for the length (big
 // endian), the text. Their texts in order, the last bytes_max of them, as valid UTF-8. A frame that
@@ -50,6 +44,12 @@ std::optional<ContainerEvent> read_event(std::string_view line);
 
 // {"Id": "…"} of a create.
 Result<std::string> read_created_id(std::string_view body);
+
+// Of GET /info: the processors of the engine's host.
+std::optional<double> read_cpus(std::string_view body);
+
+// Bytes, of /proc/meminfo.
+std::optional<std::int64_t> read_available_memory(std::string_view meminfo);
 
 // {"message": "…"} of an error; empty where there is none.
 std::string read_message(std::string_view body);

@@ -74,9 +74,26 @@ TEST(CreateBody, NamesARuntimeOnlyWhereOneIsChosen) {
   EXPECT_EQ(other.at("HostConfig").at("Runtime"), "runsc");
 }
 
-TEST(NetworkBody, TurnsTrafficBetweenContainersOff) {
-  const auto body = json::parse(network_body("net", "inst-1")).value();
-  EXPECT_EQ(body.at("Options").at("com.docker.network.bridge.enable_icc"), "false");
+// A host may keep dumps of everybody's memory, at a place that is not the sandbox's.
+TEST(CreateBody, LeavesNoDumpsOfMemory) {
+  const auto body = json::parse(create_body(a_spec(), settings(), "inst-1")).value();
+  bool is_limited = false;
+  for (const auto& limit : body.at("HostConfig").at("Ulimits").as_array()) {
+    is_limited |= limit.at("Name") == "core" && limit.at("Hard") == 0 && limit.at("Soft") == 0;
+  }
+  EXPECT_TRUE(is_limited);
+}
+
+TEST(Host, ProcessorsAndMemoryAreReadOrNotKnown) {
+  EXPECT_EQ(read_cpus(R"({"NCPU":4,"MemTotal":1})"), 4);
+  for (const char* text : {"", "[]", "{}", R"({"NCPU":0})", R"({"NCPU":"4"})"}) {
+    EXPECT_FALSE(read_cpus(text)) << text;
+  }
+  EXPECT_EQ(read_available_memory("MemTotal:  9 kB\nMemAvailable:     1024 kB\n"), 1024 * 1024);
+  for (const char* text : {"", "MemAvailable: kB", "MemAvailable: 5", "MemAvailable: -5 kB",
+                           "XMemAvailable: 5 kB", "MemAvailable: 99999999999999999999 kB"}) {
+    EXPECT_FALSE(read_available_memory(text)) << text;
+  }
 }
 
 TEST(Inspect, ReadsStates) {

@@ -4,8 +4,9 @@
 #include <unistd.h>
 
 #include "adapters/docker/docker_messages.hpp"
-#include "adapters/docker/firewall.hpp"
+#include "adapters/docker/engine_answer.hpp"
 #include "async/offload.hpp"
+#include "base/files.hpp"
 #include "base/limits.hpp"
 #include "base/log.hpp"
 #include "base/remove_tree.hpp"
@@ -14,26 +15,18 @@
 namespace matrx {
 namespace {
 
+using docker::succeeded;
+using docker::to_error;
 using http::ClientResponse;
 using http::Method;
 
 constexpr const char* kApi = "/v1.41";
 constexpr std::size_t kEventLineBytesMax = 64 * 1024;
 
-// What an unexpected status of the engine means to a caller.
-Error to_error(const ClientResponse& response, std::string_view doing) {
-  const std::string words = docker::read_message(response.body);
-  Error error{.code = Code::internal,
-              .message = fmt::format("The container engine could not {}.", doing),
-              .internal = fmt::format("{} {}", response.status, words)};
-  if (response.status == 404) error.code = Code::not_found;
-  if (response.status == 409) error.code = Code::conflict;
-  if (response.status == 503 || response.status == 500) error.code = Code::unavailable;
-  return error;
-}
-
-bool succeeded(const ClientResponse& response) {
-  return response.status >= 200 && response.status < 300;
+// A network that is not as it must be stops a start; a request is answered "not now".
+Result<void> not_at_the_start(Result<void> result) {
+  if (!result && result.error().code == Code::invalid) result.error().code = Code::unavailable;
+  return result;
 }
 
 struct Place {
@@ -81,7 +74,12 @@ DockerRuntime::DockerRuntime(DockerSettings settings, http::Connector connector)
                                      .connections_max = kDockerConnectionsMax,
                                      .idle_max = kDockerConnectionsMax,
                                      .answer_bytes_max = kDockerAnswerBytesMax}),
-      gate_(settings_.sandboxes_dir.parent_path() / "egress") {}
+      gate_(settings_.sandboxes_dir.parent_path() / "egress") {
+  if (!puts_up_rules()) return;
+  walls_ = {.state = Walls::State::down,
+            .is_required = settings_.firewall == FirewallMode::required,
+            .problem = "The firewall has not been put up yet."};
+}
 
 Task<Result<ClientResponse>> DockerRuntime::call(Method method, std::string target,
                                                  std::string body, milliseconds deadline) {
@@ -108,165 +106,39 @@ Task<Result<void>> DockerRuntime::prepare() {
     co_return fail(Code::unavailable, "The folder of the sandboxes cannot be made.",
                    settings_.sandboxes_dir.string() + ": " + ec.message());
   }
+  if (const auto info = co_await call(Method::get, "/info"); info && succeeded(*info)) {
+    cpus_ = docker::read_cpus(info->body);
+  }
   CO_CHECK(co_await ensure_guarded_network());
-  co_await reopen_allowlist();
+  const auto reopened = co_await reopen_allowlist();
+  // Waiting does not mend it.
+  if (!reopened && reopened.error().code == Code::invalid) co_return reopened;
   co_return Result<void>();
 }
 
-// Rules are for a bridge: another network needs them anew.
-Task<Result<void>> DockerRuntime::ensure_guarded_network() {
-  CO_CHECK(co_await ensure_network(settings_.network));
-  co_return co_await ensure_firewall_or_warn();
-}
-
-Task<Result<void>> DockerRuntime::ensure_firewall_or_warn() {
-  auto up = co_await ensure_firewall();
-  if (!up && settings_.firewall == FirewallMode::automatic) {
-    log::warning("no firewall: sandboxes reach this host and the private networks around it",
-                 {{"error", up.error().message}, {"internal", up.error().internal}});
-    co_return Result<void>();
-  }
-  co_return up;
-}
-
-Task<Result<void>> DockerRuntime::ensure_firewall() {
-  if (settings_.firewall == FirewallMode::off) co_return Result<void>();
-  CO_TRY(bridge, co_await find_bridge(settings_.network));
-  docker::FirewallPlan plan{.installation = settings_.installation,
-                            .bridge = std::move(bridge.interface),
-                            .nameservers = {},
-                            .allowed = settings_.egress_allowed};
-  auto put_up = [plan = std::move(plan), folder = settings_.sandboxes_dir]() mutable {
-    plan.nameservers = docker::host_nameservers();
-    return docker::put_up_firewall(plan, folder.parent_path());
-  };
-  auto up = co_await offload(files_, std::move(put_up));
-  firewall_is_up_ = up.has_value();
-  co_return up;
-}
-
-Task<Result<docker::Bridge>> DockerRuntime::find_bridge(std::string network) {
-  CO_TRY(found, co_await call(Method::get, "/networks/" + network));
-  if (!succeeded(found)) co_return std::unexpected(to_error(found, "show the network"));
-  co_return docker::read_bridge(found.body);
-}
-
-Task<Result<void>> DockerRuntime::ensure_network(std::string name) {
-  CO_TRY(found, co_await call(Method::get, "/networks/" + name));
-  if (succeeded(found)) co_return Result<void>();
-  CO_TRY(made, co_await call(Method::post, "/networks/create",
-                             docker::network_body(name, settings_.installation)));
-  // 409: somebody else has just made it.
-  if (succeeded(made) || made.status == 409) co_return Result<void>();
-  Error error = to_error(made, "make the network " + name);
-  error.code = Code::unavailable;
-  if (error.internal.contains("address pool")) {
-    error.message +=
-        " Docker has no free range of addresses: remove networks that nothing uses, or give it "
-        "more of them ('default-address-pools' in /etc/docker/daemon.json).";
-  }
-  co_return std::unexpected(std::move(error));
-}
-
-// Network and rules of sandboxes with an allowlist: made when the first one comes, and again where
-// the network is another one than the rules hang on.
-Task<Result<void>> DockerRuntime::ensure_allowlist() {
-  const auto bridge = co_await find_bridge(docker::allowlist_network(settings_));
-  if (bridge && gate_.is_open_for(*bridge)) co_return Result<void>();
-  co_return co_await open_allowlist();
-}
-
-Task<Result<void>> DockerRuntime::open_allowlist() {
-  if (settings_.firewall == FirewallMode::off) {
-    co_return fail(Code::unavailable,
-                   "An allowlist needs the firewall, and MATRX_FIREWALL is off.");
-  }
-  const std::string network = docker::allowlist_network(settings_);
-  CO_CHECK(co_await ensure_network(network));
-  CO_TRY(found, co_await call(Method::get, "/networks/" + network));
-  if (!succeeded(found)) co_return std::unexpected(to_error(found, "show the network"));
-  if (docker::read_network_owner(found.body) != settings_.installation) {
-    co_return fail(Code::unavailable,
-                   "The network " + network +
-                       " belongs to another installation on this host, whose rules guard it: name "
-                       "another one in MATRX_DOCKER_NETWORK.");
-  }
-  CO_TRY(bridge, docker::read_bridge(found.body));
-  docker::AllowlistPlan plan{.installation = settings_.installation,
-                             .bridge = std::move(bridge),
-                             .allowed = settings_.egress_allowed};
-  co_return co_await gate_.open(std::move(plan), [this] { return listed(); });
-}
-
-// Where there have been such sandboxes: after a restart of ours, or of the engine.
-Task<void> DockerRuntime::reopen_allowlist() {
-  is_reopening_due_ = false;
-  if (settings_.firewall == FirewallMode::off) co_return;
-  const auto found =
-      co_await call(Method::get, "/networks/" + docker::allowlist_network(settings_));
-  if (found && found->status == 404) co_return;
-  const auto opened = co_await open_allowlist();
-  if (opened) co_return;
-  is_reopening_due_ = true;  // with the next look at the containers
-  log::warning("sandboxes with an allowlist reach nothing new",
-               {{"error", opened.error().message}, {"internal", opened.error().internal}});
-}
-
-Task<Result<std::vector<docker::ListedSandbox>>> DockerRuntime::listed() {
-  CO_TRY(response, co_await call(Method::get, "/containers/json?filters=" +
-                                                  docker::listed_filter(settings_.installation)));
-  if (!succeeded(response)) co_return std::unexpected(to_error(response, "list the containers"));
-  CO_TRY(sandboxes, docker::read_listed(response.body, docker::allowlist_network(settings_)));
-  for (const auto& sandbox : sandboxes) listed_.insert(sandbox.id.text());
-  co_return std::move(sandboxes);
-}
-
-// The engine gives a container its address at its start.
-Task<Result<void>> DockerRuntime::let_out(const SandboxId& id) {
-  CO_TRY(sandboxes, co_await listed());
-  for (auto& sandbox : sandboxes) {
-    if (sandbox.id == id) co_return co_await gate_.let_out(std::move(sandbox));
-  }
-  co_return fail(Code::not_found, "The container is gone.");
-}
-
-Task<Result<void>> DockerRuntime::take_down() {
-  CO_TRY(containers, co_await list());
-  if (!containers.empty()) {
-    co_return fail(Code::conflict,
-                   fmt::format("This installation still has {} sandboxes, which its rules guard: "
-                               "destroy them first.",
-                               containers.size()));
-  }
-  auto take_down = [installation = settings_.installation,
-                    folder = settings_.sandboxes_dir.parent_path()] {
-    return docker::take_down_firewall(installation, folder);
-  };
-  CO_CHECK(co_await offload(files_, std::move(take_down)));
-  CO_CHECK(co_await remove_network(docker::allowlist_network(settings_)));
-  co_return co_await remove_network(settings_.network);
-}
-
-// Only ours: several installations may share one by its name.
-Task<Result<void>> DockerRuntime::remove_network(std::string name) {
-  CO_TRY(found, co_await call(Method::get, "/networks/" + name));
-  if (found.status == 404) co_return Result<void>();
-  if (!succeeded(found)) co_return std::unexpected(to_error(found, "show the network"));
-  if (docker::read_network_owner(found.body) != settings_.installation) co_return Result<void>();
-  CO_TRY(removed, co_await call(Method::del, "/networks/" + name));
-  if (succeeded(removed) || removed.status == 404) co_return Result<void>();
-  co_return std::unexpected(to_error(removed, "remove the network " + name));
+Result<void> DockerRuntime::check_room() const {
+  constexpr std::size_t kBytesMax = 64 * 1024;
+  const bool is_here = settings_.host.starts_with("unix://");
+  if (settings_.memory_reserve_bytes <= 0 || !is_here) return {};
+  TRY(text, read_file(settings_.meminfo_path, kBytesMax));
+  const auto left = docker::read_available_memory(text.value_or(""));
+  if (!left || *left >= settings_.memory_reserve_bytes) return {};
+  constexpr std::int64_t kMiB = 1024 * 1024;
+  return fail(Code::unavailable,
+              "This host has too little memory left for one more sandbox; try again later.",
+              fmt::format("{} MiB are left; MATRX_HOST_MEMORY_RESERVE is {} MiB", *left / kMiB,
+                          settings_.memory_reserve_bytes / kMiB));
 }
 
 Task<Result<std::string>> DockerRuntime::create(const ContainerSpec& spec) {
   const bool is_listed = spec.egress == Egress::allowlist;
   if (is_listed) {
-    CO_CHECK(co_await ensure_allowlist());
+    CO_CHECK(not_at_the_start(co_await ensure_allowlist()));
     CO_CHECK(co_await gate_.wait_for_name_server());
     listed_.insert(spec.id.text());
   }
-  if (settings_.firewall == FirewallMode::required && !firewall_is_up_) {
-    CO_CHECK(co_await ensure_firewall());
+  if (walls_.is_required && walls_.state != Walls::State::up) {
+    CO_CHECK(not_at_the_start(co_await ensure_firewall()));
   }
   const auto folder = settings_.sandboxes_dir / spec.id.text();
   std::error_code ec;
@@ -307,12 +179,12 @@ Task<Result<std::string>> DockerRuntime::create(const ContainerSpec& spec) {
 Task<Result<void>> DockerRuntime::start(const SandboxId& id) {
   const std::string target = "/containers/" + docker::container_name(id) + "/start";
   const bool is_listed = listed_.contains(id.text());
-  if (is_listed) CO_CHECK(co_await ensure_allowlist());
+  if (is_listed) CO_CHECK(not_at_the_start(co_await ensure_allowlist()));
   CO_TRY(response, co_await call(Method::post, target, {}, kDockerCreateDeadline));
   Error error = to_error(response, "start the container");
   // The engine looks for the network only now. Somebody has removed it, or it could not be made.
   if (response.status == 404 && error.internal.contains("network") && !is_listed) {
-    CO_CHECK(co_await ensure_guarded_network());
+    CO_CHECK(not_at_the_start(co_await ensure_guarded_network()));
     CO_TRY(again, co_await call(Method::post, target, {}, kDockerCreateDeadline));
     response = std::move(again);
     error = to_error(response, "start the container");
@@ -397,7 +269,7 @@ Task<Result<std::optional<Container>>> DockerRuntime::inspect(const SandboxId& i
 }
 
 Task<Result<std::vector<Container>>> DockerRuntime::list() {
-  if (is_reopening_due_) co_await reopen_allowlist();
+  if (is_reopening_due_) (void)co_await reopen_allowlist();
   CO_TRY(response, co_await call(Method::get, "/containers/json?all=1&filters=" +
                                                   docker::label_filter(settings_.installation)));
   if (!succeeded(response)) co_return std::unexpected(to_error(response, "list the containers"));
@@ -407,8 +279,7 @@ Task<Result<std::vector<Container>>> DockerRuntime::list() {
 Task<Result<void>> DockerRuntime::watch(std::function<void()> connected,
                                         std::function<void(ContainerEvent)> on_event) {
   // An engine that has started anew has rebuilt its own rules. Of the first time prepare() tells.
-  if (firewall_is_up_) (void)co_await ensure_firewall_or_warn();
-  if (!gate_.gateway().empty()) co_await reopen_allowlist();
+  if (walls_.state == Walls::State::up) (void)co_await look_after();
   http::ClientRequest request{.method = Method::get,
                               .target = std::string(kApi) + "/events?filters=" +
                                         docker::event_filter(settings_.installation),

@@ -8,14 +8,16 @@
 #include <string>
 
 #include "adapters/docker/egress_gate.hpp"
+#include "adapters/docker/firewall.hpp"
+#include "adapters/docker/network_form.hpp"
 #include "http/client.hpp"
 #include "ports/runtime.hpp"
 
 namespace matrx {
 
 // automatic: put up where that is possible, with a warning where it is not. required: without it
-// no sandbox is made.
-enum class FirewallMode { off, automatic, required };
+// no sandbox is made. external: somebody else puts it up, and answers for it.
+enum class FirewallMode { off, external, automatic, required };
 
 struct DockerSettings {
   std::string installation;                          // label of every container that is ours
@@ -32,6 +34,8 @@ struct DockerSettings {
   std::string oci_runtime;  // as the engine names it; empty: its default
   FirewallMode firewall = FirewallMode::off;
   std::vector<std::string> egress_allowed;  // CIDRs that sandboxes reach although they are private
+  std::int64_t memory_reserve_bytes = 0;    // left on this host, or no sandbox is made; 0: whatever
+  std::string meminfo_path = "/proc/meminfo";
 };
 
 // Networks, rules and chains on the host come and go with sandboxes, and stay for the next ones.
@@ -50,6 +54,10 @@ class DockerRuntime : public Runtime {
 
   Task<Result<void>> prepare() override;
   Task<Result<void>> ping() override;
+  Task<Result<void>> look_after() override;
+  const Walls& walls() const override { return walls_; }
+  std::optional<double> cpus() const override { return cpus_; }
+  Result<void> check_room() const override;
   Task<Result<std::string>> create(const ContainerSpec& spec) override;
   Task<Result<void>> start(const SandboxId& id) override;
   Task<Result<void>> pause(const SandboxId& id) override;
@@ -68,21 +76,33 @@ class DockerRuntime : public Runtime {
   Task<Result<http::ClientResponse>> call(http::Method method, std::string target,
                                           std::string body = {},
                                           milliseconds deadline = std::chrono::seconds(30));
+
+  // Of docker_walls.cpp. invalid: a network of that name is not as it must be.
+  bool puts_up_rules() const {
+    return settings_.firewall == FirewallMode::automatic ||
+           settings_.firewall == FirewallMode::required;
+  }
   Task<Result<void>> ensure_guarded_network();
-  Task<Result<void>> ensure_network(std::string name);
+  Task<Result<void>> ensure_network(docker::NetworkKind kind);
+  Task<Result<void>> remove_wrong_network(std::string name, docker::NetworkKind kind,
+                                          std::string shown);
   Task<Result<docker::Bridge>> find_bridge(std::string network);
   Task<Result<void>> ensure_firewall();
   Task<Result<void>> ensure_firewall_or_warn();
+  void note_walls(const Result<void>& up);
+  void note_repair(std::string_view what);
   Task<Result<void>> ensure_allowlist();
   Task<Result<void>> open_allowlist();
-  Task<void> reopen_allowlist();
+  Task<Result<void>> reopen_allowlist();
   Task<Result<void>> let_out(const SandboxId& id);
   Task<Result<std::vector<docker::ListedSandbox>>> listed();
   Task<Result<void>> remove_network(std::string name);
 
   DockerSettings settings_;
   http::Client client_;
-  bool firewall_is_up_ = false;
+  Walls walls_;
+  docker::KeptRules kept_;  // what of them the kernel had when they were put up
+  std::optional<double> cpus_;
   bool is_reopening_due_ = false;              // of the allowlist
   std::set<std::string, std::less<>> listed_;  // sandboxes with an allowlist
   docker::EgressGate gate_;

@@ -44,9 +44,12 @@ class DockerRuntimeTest : public testing::Test {
     });
     const std::string socket = (root_ / "engine.sock").string();
     EXPECT_TRUE(engine.listen_unix(socket, 0600));
-    auto runtime =
-        DockerRuntime::make({.host = "unix://" + socket, .sandboxes_dir = root_ / "sandboxes"})
-            .value();
+    auto runtime = DockerRuntime::make({.installation = "inst-1",
+                                        .host = "unix://" + socket,
+                                        .sandboxes_dir = root_ / "sandboxes",
+                                        .memory_reserve_bytes = 64 << 20,
+                                        .meminfo_path = (root_ / "meminfo").string()})
+                       .value();
     Result<void> result;
     auto all = [&]() -> Task<void> {
       TaskGroup group(co_await asio::this_coro::executor);
@@ -97,13 +100,18 @@ TEST_F(DockerRuntimeTest, KeepsTheFolderOfAContainerThatIsStillThere) {
   EXPECT_TRUE(fs::exists(sandbox() / "run"));
 }
 
+constexpr auto kOpen = docker::NetworkKind::open;
+
 // An engine that has lost the network, and makes it or does not.
 http::Response without_network(const http::Request& request, bool& has_network, int make_status) {
   if (request.path.ends_with("/networks/create")) {
     has_network = make_status == 201;
     return {.status = make_status, .body = R"({"message":"no address pool is left"})"};
   }
-  if (request.path.contains("/networks/")) return {.status = has_network ? 200 : 404};
+  if (request.path.contains("/networks/")) {
+    return {.status = has_network ? 200 : 404,
+            .body = docker::network_body("net", "inst-1", kOpen)};
+  }
   if (has_network) return {.status = 204};
   return {.status = 404, .body = R"({"message":"network x not found"})"};
 }
@@ -121,6 +129,66 @@ TEST_F(DockerRuntimeTest, ANetworkThatCannotBeMadeIsTold) {
   const auto started = start();
   EXPECT_EQ(started.error().code, Code::unavailable);
   EXPECT_TRUE(started.error().message.contains("default-address-pools")) << started.error().message;
+}
+
+// An engine whose network has a name of ours and IPv6.
+class WrongNetworkTest : public DockerRuntimeTest {
+ protected:
+  Result<void> prepare(int delete_status, std::string owner) {
+    bool is_wrong = true;
+    answer_ = [&](const http::Request& request) -> http::Response {
+      if (request.path.ends_with("/info")) return {.status = 200, .body = R"({"NCPU":3})"};
+      if (request.method == http::Method::del) return {.status = delete_status};
+      if (request.path.ends_with("/networks/create")) is_wrong = false;
+      std::string body = docker::network_body("net", owner, kOpen);
+      constexpr std::string_view kField = R"("EnableIPv6":false)";
+      if (is_wrong) body.replace(body.find(kField), kField.size(), R"("EnableIPv6":true)");
+      return {.status = 200, .body = std::move(body)};
+    };
+    auto prepare = [this](DockerRuntime& runtime) -> Task<Result<void>> {
+      auto prepared = co_await runtime.prepare();
+      cpus_ = runtime.cpus();
+      co_return prepared;
+    };
+    return call(prepare, nothing());
+  }
+
+  std::optional<double> cpus_;
+};
+
+TEST_F(WrongNetworkTest, OneInUseStopsTheStartWithWhatToDo) {
+  const auto refused = prepare(403, "inst-1");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::invalid);
+  EXPECT_EQ(refused.error().message,
+            "The network matrx-sandboxes has IPv6, for which there are no rules: remove it "
+            "('docker network rm matrx-sandboxes', when no container is on it any more) to have it "
+            "made anew, or name another one in MATRX_DOCKER_NETWORK.");
+  EXPECT_EQ(cpus_, 3);
+}
+
+TEST_F(WrongNetworkTest, OneOfOursThatNothingUsesIsMadeAnew) {
+  EXPECT_TRUE(prepare(204, "inst-1"));
+  EXPECT_EQ(asked_.back(), "POST /v1.41/networks/create");
+}
+
+TEST_F(WrongNetworkTest, OneOfOthersIsLeftAlone) {
+  EXPECT_EQ(prepare(204, "inst-2").error().code, Code::invalid);
+  for (const std::string& call : asked_) EXPECT_FALSE(call.starts_with("DELETE")) << call;
+}
+
+TEST_F(DockerRuntimeTest, AHostWithoutMemoryHasNoRoom) {
+  const auto room = [this](std::string_view meminfo) {
+    std::ofstream(root_ / "meminfo") << meminfo;
+    auto check = [](DockerRuntime& runtime) -> Task<Result<void>> {
+      co_return runtime.check_room();
+    };
+    return call(check, nothing());
+  };
+  EXPECT_TRUE(room("MemTotal: 100000 kB\nMemAvailable: 65536 kB\n"));
+  const auto refused = room("MemTotal: 100000 kB\nMemAvailable: 65535 kB\n");
+  EXPECT_EQ(refused.error().code, Code::unavailable);
+  EXPECT_TRUE(room("")) << "what is not known keeps nobody out";
 }
 
 TEST_F(DockerRuntimeTest, LinksAreRemovedNotFollowed) {

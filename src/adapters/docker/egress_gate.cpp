@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "adapters/docker/firewall.hpp"
 #include "adapters/docker/limits.hpp"
 #include "async/offload.hpp"
 #include "base/ipv4.hpp"
@@ -13,8 +12,13 @@ namespace matrx::docker {
 Task<Result<void>> EgressGate::open(AllowlistPlan plan, Sandboxes running) {
   const auto turn = co_await turn_.take();
   CO_TRY(sandboxes, co_await running());
+  // Where somebody has taken the chains away, only we still know.
+  for (ListedSandbox& sandbox : sandboxes) {
+    const auto known = place_of(sandbox.id);
+    if (known != by_address_.end()) sandbox.learned = known->second.learned;
+  }
   struct Outcome {
-    Result<void> result;
+    Result<KeptRules> result;
     std::vector<ListedSandbox> sandboxes;
   };
   auto put_up = [plan, sandboxes = std::move(sandboxes), folder = folder_]() mutable {
@@ -22,7 +26,8 @@ Task<Result<void>> EgressGate::open(AllowlistPlan plan, Sandboxes running) {
     return Outcome{std::move(result), std::move(sandboxes)};
   };
   Outcome outcome = co_await offload(worker_, std::move(put_up));
-  if (!outcome.result) co_return outcome.result;
+  if (!outcome.result) co_return std::unexpected(outcome.result.error());
+  kept_ = *std::move(outcome.result);
   if (gateway() != plan.bridge.gateway) name_server_problem_ = "it has not begun";
   plan_ = std::move(plan);
   by_address_.clear();
@@ -31,6 +36,24 @@ Task<Result<void>> EgressGate::open(AllowlistPlan plan, Sandboxes running) {
   }
   changed_.notify();
   co_return Result<void>();
+}
+
+Task<Result<bool>> EgressGate::look_after(Sandboxes running) {
+  AllowlistPlan plan;
+  {
+    const auto turn = co_await turn_.take();
+    if (!plan_) co_return false;
+    plan = *plan_;
+    std::vector<ListedSandbox> sandboxes;
+    for (const auto& [address, sandbox] : by_address_) sandboxes.push_back(sandbox);
+    auto look = [plan, kept = kept_, sandboxes = std::move(sandboxes), folder = folder_] {
+      return is_allowlist_up(plan, kept, sandboxes, folder);
+    };
+    CO_TRY(is_up, co_await offload(worker_, std::move(look)));
+    if (is_up) co_return false;
+  }
+  CO_CHECK(co_await open(std::move(plan), std::move(running)));
+  co_return true;
 }
 
 bool EgressGate::is_open_for(const Bridge& bridge) const {

@@ -9,6 +9,7 @@
 #include <set>
 
 #include "adapters/docker/egress_rules.hpp"
+#include "adapters/docker/firewall.hpp"
 #include "async/notice.hpp"
 #include "async/turns.hpp"
 
@@ -25,6 +26,10 @@ class EgressGate {
   // let out already is kept. unavailable: iptables does not work here.
   using Sandboxes = std::function<Task<Result<std::vector<ListedSandbox>>>()>;
   Task<Result<void>> open(AllowlistPlan plan, Sandboxes running);
+
+  // Whether they still stand; put up again where something is missing, and then true. Where they
+  // have never been put up, there is nothing to look after.
+  Task<Result<bool>> look_after(Sandboxes running);
 
   // The rules hang on an interface: a network that is made anew needs them anew.
   bool is_open_for(const Bridge& bridge) const;
@@ -58,6 +63,7 @@ class EgressGate {
 
   std::filesystem::path folder_;
   std::optional<AllowlistPlan> plan_;
+  KeptRules kept_;
   ByAddress by_address_;             // what the kernel has
   std::set<std::string> left_over_;  // chains to remove, with the next change
   std::string name_server_problem_ = "it has not begun";

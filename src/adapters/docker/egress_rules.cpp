@@ -2,12 +2,16 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/ipv4.hpp"
 #include "base/text.hpp"
 
 namespace matrx::docker {
 namespace {
 
+// A bit of a packet's mark, which nobody else is known to use: what our chain has looked at.
+constexpr std::string_view kOurs = "0x2000000/0x2000000";
 constexpr std::string_view kWholeAddress = "/32";  // as iptables shows one address
 
 std::string allowlist_chain(std::string_view installation) { return chain_name("A", installation); }
@@ -41,6 +45,19 @@ std::vector<std::string> words_behind(const std::vector<std::string>& rules,
 
 }  // namespace
 
+std::string way_out_chain(std::string_view installation) { return chain_name("P", installation); }
+
+std::vector<std::string> allowlist_chains(std::string_view installation) {
+  return {allowlist_chain(installation), host_chain(installation)};
+}
+
+std::string way_out_table(const AllowlistPlan& plan) {
+  const std::string chain = way_out_chain(plan.installation);
+  return fmt::format(
+      "*nat\n:{0} - [0:0]\n-A {0} ! -o {1} -m mark --mark {2} -j MASQUERADE\nCOMMIT\n", chain,
+      plan.bridge.interface, kOurs);
+}
+
 std::string switch_chain(std::string_view installation) { return chain_name("S", installation); }
 std::string sandbox_chain(const SandboxId& id) { return chain_name("E", id.text()); }
 
@@ -49,12 +66,15 @@ std::string allowlist_lines(const AllowlistPlan& plan) {
   const std::string to_host = host_chain(plan.installation);
   const std::string by_sandbox = switch_chain(plan.installation);
   std::string lines = new_chain(forward) + new_chain(to_host) + let_replies_pass(forward);
+  lines += fmt::format("-A {} -j MARK --set-xmark {}\n", forward, kOurs);
+  if (plan.has_limits) lines += limit_connections(forward);
   for (const auto& range : plan.allowed) {
     lines += fmt::format("-A {} -d {} -g {}\n", forward, range, by_sandbox);
   }
   for (const auto& range : private_ranges()) lines += refuse(forward, range);
   lines += fmt::format("-A {} -g {}\n", forward, by_sandbox);
   lines += let_replies_pass(to_host);
+  if (plan.has_limits) lines += limit_connections(to_host);
   // ACCEPT: what the host's own rules say about port 53 is meant for others.
   lines += fmt::format("-A {} -d {} -p udp --dport 53 -j ACCEPT\n", to_host, plan.bridge.gateway);
   return lines + refuse(to_host);
@@ -87,7 +107,23 @@ std::string removal_lines(const std::vector<std::string>& chains) {
 
 std::vector<FirewallJump> allowlist_jumps(std::string_view installation) {
   return {{.from = "DOCKER-USER", .to = allowlist_chain(installation)},
-          {.from = "INPUT", .to = host_chain(installation)}};
+          {.from = "INPUT", .to = host_chain(installation)},
+          {.from = "POSTROUTING", .to = way_out_chain(installation), .is_nat = true}};
+}
+
+bool is_each_refused_the_rest(std::string_view host, std::string_view installation,
+                              const std::vector<const ListedSandbox*>& sandboxes) {
+  const auto refuses_the_rest = [](const std::vector<std::string>& rules) {
+    return !rules.empty() && rules.back().contains(" -j REJECT") && !rules.back().contains(" -d ");
+  };
+  const auto by_sandbox = rules_of(host, switch_chain(installation));
+  if (!refuses_the_rest(by_sandbox)) return false;
+  const std::vector<std::string> chains = read_targets(by_sandbox);
+  return std::ranges::all_of(sandboxes, [&](const ListedSandbox* sandbox) {
+    const std::string chain = sandbox_chain(sandbox->id);
+    return std::ranges::find(chains, chain) != chains.end() &&
+           refuses_the_rest(rules_of(host, chain));
+  });
 }
 
 std::vector<std::string> rules_of(std::string_view host, std::string_view chain) {

@@ -65,6 +65,48 @@ TEST(EgressRules, AConnectionOfWhoHadTheAddressBeforeIsNoWayOut) {
   EXPECT_THAT(allowlist_lines(a_plan()), HasSubstr("ESTABLISHED --ctdir REPLY -j RETURN"));
 }
 
+// Whoever takes our chains away takes the way out with them.
+TEST(EgressRules, OnlyWhatOurChainHasLookedAtGetsTheHostsAddress) {
+  const std::string mark = "0x2000000/0x2000000";
+  const std::string lines = allowlist_lines(a_plan());
+  EXPECT_LT(lines.find("-A MATRX-A-1f2e3d4c5b6a7988 -j MARK --set-xmark " + mark),
+            lines.find("-j REJECT"));
+  EXPECT_EQ(way_out_table(a_plan()),
+            "*nat\n:MATRX-P-1f2e3d4c5b6a7988 - [0:0]\n"
+            "-A MATRX-P-1f2e3d4c5b6a7988 ! -o br-0123456789ab -m mark --mark " +
+                mark + " -j MASQUERADE\nCOMMIT\n");
+}
+
+TEST(EgressRules, ConnectionsOfOneSandboxAreCounted) {
+  AllowlistPlan plan = a_plan();
+  for (const char* chain : {"MATRX-A-1f2e3d4c5b6a7988", "MATRX-N-1f2e3d4c5b6a7988"}) {
+    EXPECT_THAT(allowlist_lines(plan),
+                HasSubstr(std::string("-A ") + chain + " -m conntrack --ctstate NEW -m connlimit"));
+  }
+  plan.has_limits = false;
+  EXPECT_THAT(allowlist_lines(plan), testing::Not(HasSubstr("connlimit")));
+}
+
+TEST(EgressRules, AChainThatRefusesNothingIsNoticed) {
+  const auto sandbox = a_sandbox();
+  const std::string refuse = " -j REJECT --reject-with icmp-admin-prohibited\n";
+  const std::string by_address =
+      "-A MATRX-S-1f2e3d4c5b6a7988 -s 172.20.0.2/32 -g MATRX-E-sbx0123456789ab\n";
+  const std::string by_switch = "-A MATRX-S-1f2e3d4c5b6a7988" + refuse;
+  const std::string its_own = "-A MATRX-E-sbx0123456789ab -d 192.0.2.0/24 -j RETURN\n";
+  const std::string its_end = "-A MATRX-E-sbx0123456789ab" + refuse;
+  const auto is_good = [&](const std::string& host) {
+    return is_each_refused_the_rest(host, kInstallation, {&sandbox});
+  };
+  EXPECT_TRUE(is_good(by_address + by_switch + its_own + its_end));
+  EXPECT_FALSE(is_good(by_address + its_own + its_end));
+  EXPECT_FALSE(is_good(by_switch + its_own + its_end));
+  EXPECT_FALSE(is_good(by_address + by_switch + its_own));
+  EXPECT_FALSE(is_good(by_address + by_switch));
+  EXPECT_FALSE(is_good(by_address + by_switch + its_end + its_own));
+  EXPECT_FALSE(is_good(""));
+}
+
 TEST(EgressRules, AreReadBack) {
   constexpr std::string_view kHost =
       "-P INPUT ACCEPT\n-N MATRX-S-1\n-A MATRX-S-1 -s 172.20.0.2/32 -g MATRX-E-a\n"

@@ -19,6 +19,7 @@ constexpr std::string_view kRefuse = "-j REJECT --reject-with icmp-admin-prohibi
 // What both chains let pass before they refuse.
 std::string exceptions(const FirewallPlan& plan, std::string_view chain) {
   std::string text = let_answers_pass(chain);
+  if (plan.has_limits) text += limit_connections(chain);
   for (const auto& server : plan.nameservers) {
     for (const std::string_view protocol : {"udp", "tcp"}) {
       text += fmt::format("-A {} -d {} -p {} --dport 53 -j RETURN\n", chain, server, protocol);
@@ -67,13 +68,26 @@ std::string refuse(std::string_view chain, std::string_view range) {
                        : fmt::format("-A {} -d {} {}\n", chain, range, kRefuse);
 }
 
+// Both beside each other: a flood is cut by the first, which costs little; what comes slowly, by
+// the second, which looks through all that there is.
+std::string limit_connections(std::string_view chain) {
+  const std::string new_ones = fmt::format("-A {} -m conntrack --ctstate NEW", chain);
+  return fmt::format(
+      "{0} -m hashlimit --hashlimit-above {1}/sec --hashlimit-burst {2} --hashlimit-mode srcip "
+      "--hashlimit-name matrx {4}\n"
+      "{0} -m connlimit --connlimit-above {3} --connlimit-mask 32 --connlimit-saddr {4}\n",
+      new_ones, kNewConnectionsPerSecond, kNewConnectionsBurst, kConnectionsMax, kRefuse);
+}
+
 // What is no address of the public internet, or leads into the host's own networks (RFC 6890).
 // 169.254.0.0/16 holds the cloud's metadata service, 100.64.0.0/10 other clouds' and overlays.
+// 168.63.129.16 is public by its number only: behind it each host of Azure has its own platform's
+// services, with its settings and certificates; where it is the name server, port 53 stays open.
 const std::vector<std::string>& private_ranges() {
-  static const std::vector<std::string> ranges = {"0.0.0.0/8",    "10.0.0.0/8",     "100.64.0.0/10",
-                                                  "127.0.0.0/8",  "169.254.0.0/16", "172.16.0.0/12",
-                                                  "192.0.0.0/24", "192.168.0.0/16", "198.18.0.0/15",
-                                                  "224.0.0.0/4",  "240.0.0.0/4"};
+  static const std::vector<std::string> ranges = {
+      "0.0.0.0/8",        "10.0.0.0/8",     "100.64.0.0/10", "127.0.0.0/8",
+      "168.63.129.16/32", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24",
+      "192.168.0.0/16",   "198.18.0.0/15",  "224.0.0.0/4",   "240.0.0.0/4"};
   return ranges;
 }
 

@@ -14,6 +14,7 @@ struct FirewallPlan {
   std::string bridge;                    // the network's interface on the host
   std::vector<std::string> nameservers;  // IPv4, what Docker's resolver asks for sandboxes
   std::vector<std::string> allowed;      // CIDRs that are reached although they are private
+  bool has_limits = true;                // of connections: not every kernel can count them
 };
 
 // One chain for what the host passes on, one for what is meant for the host itself. Of each
@@ -29,6 +30,8 @@ std::string chain_name(std::string_view kind, std::string_view owner);  // "MATR
 // For iptables-restore --noflush: chains that the lines begin with ":" are replaced as a whole, all
 // else is left alone.
 std::string filter_table(std::string_view lines);
+// New connections of one source address: how many at once, and in a second.
+std::string limit_connections(std::string_view chain);
 std::string let_answers_pass(std::string_view chain);  // of what was let out before
 std::string refuse(std::string_view chain, std::string_view range = {});  // or all that is left
 const std::vector<std::string>& private_ranges();
@@ -37,6 +40,7 @@ const std::vector<std::string>& private_ranges();
 // such rules, which it never changes.
 struct FirewallJump {
   std::string from, to;
+  bool is_nat = false;  // of the table nat, where packets leave: whatever bridge they come from
 };
 std::vector<FirewallJump> firewall_jumps(std::string_view installation);
 

@@ -27,6 +27,33 @@ TEST(FirewallRules, RefuseTheMetadataServiceAndPrivateRanges) {
   }
 }
 
+// Public by its number, and each Azure host's own platform by its meaning.
+TEST(FirewallRules, ThePlatformsAddressIsRefusedButAsANameServer) {
+  FirewallPlan plan = a_firewall();
+  const std::string refused = "-A MATRX-F-1f2e3d4c5b6a7988 -d 168.63.129.16/32 -j REJECT";
+  EXPECT_THAT(firewall_lines(plan), HasSubstr(refused));
+  plan.nameservers = {"168.63.129.16"};
+  const std::string rules = firewall_lines(plan);
+  EXPECT_LT(rules.find("-d 168.63.129.16 -p udp --dport 53 -j RETURN"), rules.find(refused));
+}
+
+// The kernel's table of connections is the host's and everybody's.
+TEST(FirewallRules, ConnectionsOfOneSandboxAreCounted) {
+  FirewallPlan plan = a_firewall();
+  for (const std::string chain : {"MATRX-F-1f2e3d4c5b6a7988", "MATRX-I-1f2e3d4c5b6a7988"}) {
+    const std::string rules = firewall_lines(plan);
+    const auto at_once = rules.find("-A " + chain +
+                                    " -m conntrack --ctstate NEW -m connlimit --connlimit-above "
+                                    "4096 --connlimit-mask 32 --connlimit-saddr -j REJECT");
+    EXPECT_NE(at_once, std::string::npos) << chain;
+    EXPECT_THAT(rules, HasSubstr("-A " + chain + " -m conntrack --ctstate NEW -m hashlimit"));
+    // Also of what is let pass as an exception.
+    EXPECT_LT(at_once, rules.find("-A " + chain + " -d 10.0.0.2 -p udp --dport 53 -j RETURN"));
+  }
+  plan.has_limits = false;
+  EXPECT_THAT(firewall_lines(plan), Not(HasSubstr("limit")));
+}
+
 TEST(FirewallRules, OfTheHostItselfNothingIsReached) {
   const std::string rules = filter_table(firewall_lines(a_firewall()));
   EXPECT_THAT(rules, HasSubstr("-A MATRX-I-1f2e3d4c5b6a7988 -j REJECT"));

@@ -11,6 +11,9 @@ inline constexpr std::chrono::seconds kFirewallDeadline{15};  // a handful of ca
 inline constexpr std::chrono::seconds kFirewallLockWait{5};   // others hold its lock for moments
 inline constexpr std::size_t kNameserversMax = 8;             // the C library asks three
 inline constexpr std::size_t kEgressRangesMax = 64;           // each is a rule that packets pass
+inline constexpr int kConnectionsMax = 4096;  // of one sandbox; the kernel's table is everybody's
+inline constexpr int kNewConnectionsPerSecond = 500;  // of one sandbox, and a burst of
+inline constexpr int kNewConnectionsBurst = 2000;
 
 // --- Allowlists ----------------------------------------------------------------------------------
 inline constexpr std::size_t kLearnedMax = 256;      // addresses of one sandbox's domains

@@ -41,10 +41,8 @@ Task<Result<TimePoint>> MemoryStore::now() { co_return time_.now(); }
 Task<Result<Inserted>> MemoryStore::insert(Sandbox sandbox, NewEvent event,
                                            std::optional<IdempotencyKey> key) {
   if (key) {
-    if (const Sandbox* made = find_claimed(key->key)) {
-      if (claims_[key->key].fingerprint != key->fingerprint) co_return key_taken();
-      co_return Inserted{*made, false};
-    }
+    CO_TRY(made, co_await find_claimed(*key));
+    if (made) co_return Inserted{*std::move(made), false};
   }
   sandbox.version = 1;
   const auto [at, added] = entries_.emplace(sandbox.id, Entry{sandbox, {}});
@@ -54,15 +52,17 @@ Task<Result<Inserted>> MemoryStore::insert(Sandbox sandbox, NewEvent event,
   co_return Inserted{sandbox, true};
 }
 
-// The row that the key has made, where that still counts.
-const Sandbox* MemoryStore::find_claimed(const std::string& key) const {
-  const auto claim = claims_.find(key);
+Task<Result<std::optional<Sandbox>>> MemoryStore::find_claimed(IdempotencyKey key) {
+  const auto claim = claims_.find(key.key);
   if (claim == claims_.end() || claim->second.at + kIdempotencyWindow <= time_.now()) {
-    return nullptr;
+    co_return std::optional<Sandbox>();
   }
   const auto made = entries_.find(claim->second.id);
-  if (made == entries_.end() || made->second.row.status == Status::failed) return nullptr;
-  return &made->second.row;
+  if (made == entries_.end() || made->second.row.status == Status::failed) {
+    co_return std::optional<Sandbox>();
+  }
+  if (claim->second.fingerprint != key.fingerprint) co_return key_taken();
+  co_return std::optional<Sandbox>(made->second.row);
 }
 
 Task<Result<Sandbox>> MemoryStore::get(SandboxId id) {

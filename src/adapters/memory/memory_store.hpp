@@ -23,6 +23,7 @@ class MemoryStore : public Store {
   bool is_shared() const override { return false; }
   Task<Result<Inserted>> insert(Sandbox sandbox, NewEvent event,
                                 std::optional<IdempotencyKey> key) override;
+  Task<Result<std::optional<Sandbox>>> find_claimed(IdempotencyKey key) override;
   Task<Result<Sandbox>> get(SandboxId id) override;
   Task<Result<Sandbox>> update(Sandbox sandbox, TimePoint at, NewEvent event) override;
   Task<Result<void>> heartbeat(SandboxId id, TimePoint at) override;
@@ -66,7 +67,6 @@ class MemoryStore : public Store {
   void append(Entry& entry, TimePoint at, NewEvent event);
   void drop_oldest_ended();
   bool may_forget(const Sandbox& row, TimePoint ended_before, TimePoint unclean_before) const;
-  const Sandbox* find_claimed(const std::string& key) const;
   std::string cursor_at(std::int64_t event_id) const;
 
   mutable SteadyTime time_;

@@ -41,6 +41,10 @@ const std::string& claiming_insert_sql() {
   return sql;
 }
 
+std::unexpected<Error> key_taken() {
+  return fail(Code::conflict, "This idempotency key was used for another request.");
+}
+
 postgres::Params params_of(const Sandbox& sandbox, const NewEvent& event) {
   postgres::Params params = postgres::to_params(sandbox);
   params.add(event.type).add(event.actor).add(event.detail);
@@ -62,6 +66,25 @@ Task<Result<Inserted>> PostgresStore::insert(Sandbox sandbox, NewEvent event,
     if (inserted) co_return *std::move(inserted);
   }
   co_return fail(Code::conflict, "The idempotency key is being used by others; try again.");
+}
+
+Task<Result<std::optional<Sandbox>>> PostgresStore::find_claimed(IdempotencyKey key) {
+  static const std::string sql = fmt::format(
+      "SELECT k.sandbox_id, k.fingerprint FROM matrx_idempotency_keys k "
+      "JOIN sandbox_instances s ON s.sandbox_id = k.sandbox_id "
+      "WHERE k.key = $1::text AND k.created_at > now() - make_interval(hours => {}) "
+      "AND s.status <> 'failed'",
+      kIdempotencyWindow.count());
+  postgres::Params wanted;
+  wanted.add(key.key);
+  CO_TRY(made, co_await pool_.run(sql, std::move(wanted)));
+  const auto id = made.size() > 0 ? SandboxId::parse(made.text(0, 0)) : std::nullopt;
+  if (!id) co_return std::optional<Sandbox>();
+  if (made.text(0, 1) != key.fingerprint) co_return key_taken();
+  auto row = co_await get(*id);
+  if (row) co_return std::optional<Sandbox>(*std::move(row));
+  if (row.error().code == Code::not_found) co_return std::optional<Sandbox>();
+  co_return std::unexpected(row.error());
 }
 
 // Nothing: the key has vanished between the two statements.
@@ -95,7 +118,7 @@ Task<Result<std::optional<Inserted>>> PostgresStore::insert_once(const Sandbox& 
   }
   if (!row) co_return std::unexpected(row.error());
   if (made.text(0, 1) != key.fingerprint) {
-    co_return fail(Code::conflict, "This idempotency key was used for another request.");
+    co_return key_taken();
   }
   co_return std::optional<Inserted>({*std::move(row), false});
 }

@@ -24,6 +24,7 @@ class PostgresStore : public Store {
   Task<Result<TimePoint>> now() override;
   Task<Result<Inserted>> insert(Sandbox sandbox, NewEvent event,
                                 std::optional<IdempotencyKey> key) override;
+  Task<Result<std::optional<Sandbox>>> find_claimed(IdempotencyKey key) override;
   Task<Result<Sandbox>> get(SandboxId id) override;
   Task<Result<Sandbox>> update(Sandbox sandbox, TimePoint at, NewEvent event) override;
   Task<Result<void>> heartbeat(SandboxId id, TimePoint at) override;

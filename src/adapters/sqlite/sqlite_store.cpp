@@ -56,6 +56,11 @@ Task<Result<Inserted>> SqliteStore::insert(Sandbox sandbox, NewEvent event,
   co_return inserted;
 }
 
+Task<Result<std::optional<Sandbox>>> SqliteStore::find_claimed(IdempotencyKey key) {
+  return on_worker(
+      [key = std::move(key), now = time_.now()](Worker& w) { return w.find_claimed(key, now); });
+}
+
 Task<Result<Sandbox>> SqliteStore::get(SandboxId id) {
   return on_worker([id = std::move(id)](Worker& w) { return w.get(id); });
 }

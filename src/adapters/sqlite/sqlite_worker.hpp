@@ -17,6 +17,7 @@ class SqliteStore::Worker {
   Result<void> ping();
   Result<Inserted> insert(Sandbox sandbox, const NewEvent& event,
                           const std::optional<IdempotencyKey>& key, TimePoint now);
+  Result<std::optional<Sandbox>> find_claimed(const IdempotencyKey& key, TimePoint now);
   Result<Sandbox> get(const SandboxId& id);
   Result<Sandbox> update(Sandbox sandbox, TimePoint at, const NewEvent& event);
   Result<void> heartbeat(const SandboxId& id, TimePoint at);
@@ -49,7 +50,6 @@ class SqliteStore::Worker {
   Result<sqlite::Statement*> prepared(const std::string& sql);
   Result<void> add_event(const SandboxId& id, TimePoint at, std::string_view status,
                          const NewEvent& event);
-  Result<std::optional<Sandbox>> find_claimed(const IdempotencyKey& key, TimePoint now);
   Result<std::vector<Sandbox>> read_all(sqlite::Statement& statement);
 
   Descriptor lock_;  // closed after the database: that would end SQLite's own locks

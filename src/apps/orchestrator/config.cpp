@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstdlib>
 
@@ -134,9 +135,29 @@ bool read_isolation(const std::string& value, Config& config) {
   return value == "standard" || value == "strict";
 }
 
+// A network that the engine makes for us. Of its own ones, of another container's and of the host's
+// no rule of ours could tell sandboxes from others.
+bool read_docker_network(const std::string& value, Config& config) {
+  constexpr std::size_t kCharsMax = 100;
+  constexpr std::string_view kTaken =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
+  config.docker_network = value;
+  const bool is_name = !value.empty() && value.size() <= kCharsMax &&
+                       value.find_first_not_of(kTaken) == std::string::npos &&
+                       std::string_view("_.-").find(value[0]) == std::string_view::npos;
+  static constexpr std::array kOfTheEngine = {"host", "none", "bridge", "default", "ingress"};
+  return is_name && std::ranges::find(kOfTheEngine, value) == kOfTheEngine.end();
+}
+
+bool read_memory_reserve(const std::string& value, Config& config) {
+  const auto bytes = value == "0" ? std::optional<std::int64_t>(0) : parse_bytes(value);
+  config.host_memory_reserve_bytes = bytes.value_or(0);
+  return bytes.has_value();
+}
+
 bool read_firewall(const std::string& value, Config& config) {
   config.firewall = value;
-  return value == "auto" || value == "required" || value == "off";
+  return value == "auto" || value == "required" || value == "external" || value == "off";
 }
 
 bool read_egress_allow(const std::string& value, Config& config) {
@@ -217,11 +238,13 @@ const std::vector<Variable>& variables() {
        "whose pages may show /dashboard/widget in a frame", read_origins},
       {"MATRX_SANDBOX_IMAGE", "matrx-sandbox:latest", "an image of the container engine",
        "what sandboxes run", text(&Config::sandbox_image)},
-      {"MATRX_DOCKER_NETWORK", "matrx-sandboxes", "a network name",
-       "made at start; sandboxes on it cannot reach each other", text(&Config::docker_network)},
-      {"MATRX_FIREWALL", "auto", "auto, required or off",
+      {"MATRX_DOCKER_NETWORK", "matrx-sandboxes",
+       "a name of letters, digits, '_', '.' and '-', of no network that the engine has by itself",
+       "made at start; sandboxes on it cannot reach each other", read_docker_network},
+      {"MATRX_FIREWALL", "auto", "auto, required, external or off",
        "iptables rules that keep sandboxes from this host, private networks and the metadata "
-       "service; auto = where that is possible, required = no sandbox without them",
+       "service; auto = where that is possible, required = no sandbox without them, external = "
+       "somebody else puts them up",
        read_firewall},
       {"MATRX_EGRESS_ALLOW", "", "IPv4 ranges like 10.1.2.0/24, separated by commas; at most 64",
        "what sandboxes reach although it is private; with an allowlist only what that names as "
@@ -236,11 +259,21 @@ const std::vector<Variable>& variables() {
        read_isolation},
       {"MATRX_CONTAINER_RUNTIME", "", "a runtime that the engine knows, like runsc",
        "of every sandbox; empty = the engine's default", text(&Config::oci_runtime, true)},
-      {"MATRX_CONTAINER_CPU_LIMIT", "2.0", "cores, 0.1 to 128", "per sandbox", read_cores},
+      {"MATRX_CONTAINER_CPU_LIMIT", "2.0", "cores, 0.1 to 128",
+       "per sandbox; on a host that has fewer, as many as that has", read_cores},
       {"MATRX_CONTAINER_MEMORY_LIMIT", "4g", "bytes, with k, m or g; at least 64m", "per sandbox",
        read_memory},
       {"MATRX_CONTAINER_PIDS_LIMIT", "1024", "16 to 32768", "processes and threads per sandbox",
        integer(&Config::pids_limit, 16, 32768)},
+      {"MATRX_MAX_SANDBOXES", "1000", "0 to 100000",
+       "on this host at once; more are refused with 429; 0 = no limit, but a network of the engine "
+       "takes 1023",
+       integer(&Config::sandboxes_max, 0, 100'000)},
+      {"MATRX_MAX_SANDBOXES_PER_USER", "0", "0 to 100000", "the same, of one user; 0 = no limit",
+       integer(&Config::sandboxes_of_user_max, 0, 100'000)},
+      {"MATRX_HOST_MEMORY_RESERVE", "256m", "bytes, with k, m or g; or 0",
+       "no sandbox is made while this host has less memory left; 0 = whatever is left",
+       read_memory_reserve},
       {"MATRX_MAX_SESSION_DURATION_SECONDS", "7200", "1 to 31536000",
        "lifetime of a sandbox whose request names none",
        integer(&Config::session_seconds, 1, 31'536'000)},

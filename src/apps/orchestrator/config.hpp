@@ -28,12 +28,14 @@ struct Config {
   std::string docker_network;
   std::string isolation;    // standard, strict
   std::string oci_runtime;  // empty: the engine's default
-  std::string firewall;     // auto, required, off
+  std::string firewall;     // auto, required, external, off
   std::vector<std::string> egress_allow;
   std::vector<std::string> egress_nameservers;  // none: the host's
   double cpu_limit = 0;
   std::int64_t memory_limit_bytes = 0;
   int pids_limit = 0;
+  int sandboxes_max = 0, sandboxes_of_user_max = 0;  // 0: no limit
+  std::int64_t host_memory_reserve_bytes = 0;
   int session_seconds = 0;
   int ttl_seconds_max = 0;
   int shutdown_timeout_seconds = 0;

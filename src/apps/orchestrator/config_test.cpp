@@ -96,6 +96,10 @@ TEST(Config, AWrongValueNamesItsVariable) {
                                                     {"MATRX_HOST", ""},
                                                     {"MATRX_FIREWALL", "maybe"},
                                                     {"MATRX_ISOLATION", "none"},
+                                                    {"MATRX_DOCKER_NETWORK", "host"},
+                                                    {"MATRX_MAX_SANDBOXES", "-1"},
+                                                    {"MATRX_MAX_SANDBOXES_PER_USER", "many"},
+                                                    {"MATRX_HOST_MEMORY_RESERVE", "5%"},
                                                     {"MATRX_EGRESS_ALLOW", "10.0.0.0/8, ::1"},
                                                     {"MATRX_COMMAND_TIMEOUT_SECONDS", "1e3"}};
   for (const auto& [name, value] : wrong) {
@@ -104,6 +108,25 @@ TEST(Config, AWrongValueNamesItsVariable) {
     EXPECT_NE(config.error().message.find(name), std::string::npos);
     EXPECT_EQ(config.error().message.find('\n'), std::string::npos);
   }
+}
+
+// Sandboxes there would have no walls: no rule tells them from the host, or from others.
+TEST(Config, SandboxesAreOnANetworkOfTheirOwn) {
+  for (const char* name : {"host", "none", "bridge", "default", "ingress", "container:abc", "ns:/x",
+                           "", "-x", ".x", "a/b", "a b", "a?b"}) {
+    const auto config = read({{"MATRX_DOCKER_NETWORK", name}});
+    ASSERT_FALSE(config) << name;
+    EXPECT_TRUE(config.error().message.contains("MATRX_DOCKER_NETWORK")) << name;
+  }
+  EXPECT_EQ(read({{"MATRX_DOCKER_NETWORK", "Host_2.x-y"}})->docker_network, "Host_2.x-y");
+}
+
+TEST(Config, ThereIsAlwaysALimitOfSandboxesUnlessSomebodySaysNone) {
+  EXPECT_EQ(read({})->sandboxes_max, 1000);
+  EXPECT_EQ(read({})->sandboxes_of_user_max, 0);
+  EXPECT_EQ(read({{"MATRX_MAX_SANDBOXES", "0"}})->sandboxes_max, 0);
+  EXPECT_EQ(read({})->host_memory_reserve_bytes, 256LL << 20);
+  EXPECT_EQ(read({{"MATRX_HOST_MEMORY_RESERVE", "0"}})->host_memory_reserve_bytes, 0);
 }
 
 TEST(Config, RangesThatAreAllowedAreAList) {

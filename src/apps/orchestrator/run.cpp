@@ -28,6 +28,7 @@
 #include "apps/orchestrator/config.hpp"
 #include "apps/orchestrator/dashboard_files.hpp"
 #include "apps/orchestrator/data_dir.hpp"
+#include "apps/orchestrator/kernel_tables.hpp"
 #include "apps/orchestrator/reload.hpp"
 #include "apps/orchestrator/settings_file.hpp"
 #include "base/boot.hpp"
@@ -55,6 +56,8 @@ CoreSettings core_settings(const Config& config, const DataDir& data) {
   settings.resources = {.cpu = config.cpu_limit,
                         .memory_bytes = config.memory_limit_bytes,
                         .pids = config.pids_limit};
+  settings.limits = {.sandboxes = config.sandboxes_max,
+                     .sandboxes_of_user = config.sandboxes_of_user_max};
   settings.home_bytes_max = config.hot_size_limit_bytes;
   settings.home_sync_interval = seconds(config.hot_sync_interval_seconds);
   if (config.store == "memory") settings.stray_home_patience = milliseconds(0);
@@ -99,6 +102,7 @@ Result<std::unique_ptr<DockerRuntime>> make_runtime(const Config& config, const 
                  config.agent_path.empty() ? beside : std::filesystem::path(config.agent_path)));
   FirewallMode firewall = FirewallMode::automatic;
   if (config.firewall == "required") firewall = FirewallMode::required;
+  if (config.firewall == "external") firewall = FirewallMode::external;
   if (config.firewall == "off") firewall = FirewallMode::off;
   return DockerRuntime::make({.installation = data.installation(),
                               .host = config.docker_host,
@@ -111,7 +115,8 @@ Result<std::unique_ptr<DockerRuntime>> make_runtime(const Config& config, const 
                               .is_strict = config.isolation == "strict",
                               .oci_runtime = config.oci_runtime,
                               .firewall = firewall,
-                              .egress_allowed = config.egress_allow});
+                              .egress_allowed = config.egress_allow,
+                              .memory_reserve_bytes = config.host_memory_reserve_bytes});
 }
 
 rclone::DaemonSettings rclone_settings(const Config& config, const DataDir& data) {
@@ -194,6 +199,17 @@ Task<void> reload_on_hang_up(Reload& reload) {
   }
 }
 
+// An engine that is away comes back by itself; what is wrong with its network does not.
+Task<Result<void>> first_reconciliation(Core& core) {
+  const auto reconciled = co_await core.reconcile();
+  if (reconciled) co_return Result<void>();
+  const Error& error = reconciled.error();
+  if (error.code == Code::invalid) co_return std::unexpected(error);
+  log::warning("container engine cannot be reached; trying again",
+               {{"error", error.message}, {"internal", error.internal}});
+  co_return Result<void>();
+}
+
 Task<Result<void>> serve(const Config& config, Core& core, http::Server& server,
                          ssh::Gateway* gateway, docker::NameServer& names, Reload& reload,
                          Clock& clock) {
@@ -206,13 +222,8 @@ Task<Result<void>> serve(const Config& config, Core& core, http::Server& server,
   auto result = co_await core.open();
   if (result) result = server.listen_tcp(config.host, static_cast<std::uint16_t>(config.port));
   if (result && gateway != nullptr) result = gateway->open();
+  if (result) result = co_await first_reconciliation(core);
   if (result) {
-    const auto reconciled = co_await core.reconcile();
-    if (!reconciled) {
-      log::warning(
-          "container engine cannot be reached; trying again",
-          {{"error", reconciled.error().message}, {"internal", reconciled.error().internal}});
-    }
     core.start();
     log::info("orchestrator ready",
               {{"host", config.host},
@@ -239,6 +250,7 @@ Result<void> run(const Config& config, const PortsFilter& filter) {
     log::warning("MATRX_API_KEY is not set: everybody who reaches this address can use it",
                  {{"host", config.host}, {"port", config.port}});
   }
+  warn_of_small_kernel_tables();
   SystemClock clock;
   SystemRandom random;
   TRY(data, DataDir::open(config.data_dir, random));

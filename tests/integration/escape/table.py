@@ -147,6 +147,22 @@ for one in STATUS.values():
     one.update({"CapInh": _NO, "CapAmb": _NO, "Seccomp": "2"})
 
 
+# Tables of the kernel without a namespace: what may be taken, and what bounds it.
+SHARED = {
+    "instances and watches of inotify, of root or of user 1000":
+        "`fs.inotify.max_user_*`, raised to 8,192 and 1,048,576",
+    "terminals": "`kernel.pty.max`, raised to 32,768; 20,000 open files of a process",
+    "the host's table of connections":
+        "4,096 of a sandbox at once, 500 new ones a second; `nf_conntrack_max`, raised to 1,048,576. Not where the "
+        "rules are put up by hand",
+    "requests of asynchronous I/O": "`fs.aio-max-nr`, raised to 1,048,576",
+    "full-sized pipes, of user 1000":
+        "`fs.pipe-user-pages-soft`, raised to 131,072 pages; what lies in them counts as the sandbox's memory",
+    "queued signals and timers, of root or of user 1000":
+        "`RLIMIT_SIGPENDING` of the host; plain signals arrive all the same",
+}
+
+
 def names():
     return [name for group in GROUPS.values() for name in group]
 
@@ -185,6 +201,11 @@ def markdown():
             lines.append(f"| `{name}` | {what} | {cells} |")
     lines += ["", "### Open on purpose", "", "| name | why |", "|---|---|"]
     lines += [f"| `{name}` | {why} |" for name, (_, why) in OPEN.items()]
+    lines += ["", "### Shared with the host and all sandboxes", "",
+              "Not tried here, since whoever tries takes it from others. Why, and what stands against it: "
+              "[SECURITY.md](../SECURITY.md#what-all-sandboxes-share).", "",
+              "| what one sandbox may take from all | state | what bounds it |", "|---|---|---|"]
+    lines += [f"| {what} | **open** | {bound} |" for what, bound in SHARED.items()]
     lines += ["", "### Rights of a process", "", "| field of `/proc/self/status` | " + " | ".join(PROFILES) + " |",
               "|---|" + "---|" * len(PROFILES)]
     for field in STATUS["standard"]:
