@@ -225,7 +225,7 @@ def test_a_network_that_is_made_anew_has_its_walls(place):
         docker("network", "create", network)  # somebody else's, whose rules are not ours to make
         answer = one.request("POST", "/sandboxes", json={"user_id": "user-1", "egress": "allowlist",
                                                          "egress_allow": ["192.0.2.1"]})
-        assert answer.status_code == 503 and "another installation" in answer.text
+        assert answer.status_code == 503 and "was not made by an orchestrator" in answer.text
     finally:
         docker("network", "rm", network)
         one.close()
