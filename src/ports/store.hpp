@@ -67,15 +67,15 @@ struct Host {
   TimePoint last_seen_at;
 };
 
-// Errors of every method: unavailable = the database does not answer; internal = it holds
-// something that we do not understand.
+// Errors of every method: unavailable = the database does not answer; exhausted = it is full, and
+// nobody's change is written; internal = it holds something that we do not understand.
 class Store {
  public:
   virtual ~Store() = default;
 
-  // Opens the database and checks its schema.
+  // Opens the database and checks its schema. invalid: a setting, or the schema, is wrong.
   virtual Task<Result<void>> open() = 0;
-  virtual Task<Result<void>> ping() = 0;
+  virtual Task<Result<void>> ping() = 0;  // it can be read, and could be written a moment ago
 
   // The one clock of all orchestrators that share this store. Their own may differ. It does not
   // jump while sandboxes live by it, whatever is done to the clock of the host.

@@ -13,10 +13,20 @@ namespace {
 
 constexpr int kBusyTimeoutMs = 5000;  // another process, such as a backup, holds the file
 
+Code kind_of(sqlite3* database, int code) {
+  if (code == SQLITE_CONSTRAINT) return Code::conflict;
+  if (code == SQLITE_NOTADB || code == SQLITE_CORRUPT) return Code::internal;
+  // Of the files beside the database it only says that they do not work.
+  const int why = code == SQLITE_IOERR ? sqlite3_system_errno(database) : 0;
+  const bool is_full = code == SQLITE_FULL || why == ENOSPC || why == EDQUOT;
+  return is_full ? Code::exhausted : Code::unavailable;
+}
+
 std::unexpected<Error> failure(sqlite3* database, std::string_view doing) {
-  const int code = sqlite3_errcode(database);
-  const Code kind = code == SQLITE_CONSTRAINT ? Code::conflict : Code::unavailable;
-  return fail(kind, "The registry's database does not work.",
+  const Code kind = kind_of(database, sqlite3_errcode(database));
+  return fail(kind,
+              kind == Code::exhausted ? "The disk of the registry is full."
+                                      : "The registry's database does not work.",
               std::string(doing) + ": " + sqlite3_errmsg(database));
 }
 
@@ -111,7 +121,8 @@ Result<Database> Database::open(const std::string& path) {
                       SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
   Database database(raw);
   if (code != SQLITE_OK) {
-    return fail(Code::unavailable,
+    const bool is_full = kind_of(raw, code) == Code::exhausted;
+    return fail(is_full ? Code::exhausted : Code::invalid,
                 "cannot open the SQLite database " + path + ": " + sqlite3_errstr(code));
   }
   sqlite3_busy_timeout(raw, kBusyTimeoutMs);
@@ -131,6 +142,11 @@ Result<void> Database::execute(const std::string& sql) {
     return failure(database_.get(), sql);
   }
   return {};
+}
+
+void Database::keep_log() {
+  int yes = 1;
+  sqlite3_file_control(database_.get(), "main", SQLITE_FCNTL_PERSIST_WAL, &yes);
 }
 
 int Database::changes() const { return sqlite3_changes(database_.get()); }

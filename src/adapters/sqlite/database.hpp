@@ -24,7 +24,8 @@ class Statement {
   Statement& bind(std::optional<std::int64_t> number);
   Statement& bind_null();
 
-  // True: there is a row. unavailable: busy, disk full, I/O error. conflict: a constraint.
+  // True: there is a row. unavailable: busy, I/O error. exhausted: the disk is full. conflict: a
+  // constraint. internal: the file is no database, or damaged.
   Result<bool> step();
   // Runs to the end and makes it ready for the next use.
   Result<void> run();
@@ -49,12 +50,14 @@ class Statement {
 
 class Database {
  public:
-  // unavailable: the file cannot be opened; the message names it.
+  // invalid: the file cannot be opened; the message names it. exhausted: the disk is full.
   static Result<Database> open(const std::string& path);
 
   Result<Statement> prepare(std::string_view sql);
   Result<void> execute(const std::string& sql);  // one or more statements without parameters
   int changes() const;                           // rows changed by the last statement
+  // The write-ahead log stays where it is when the database is closed.
+  void keep_log();
 
  private:
   struct Close {

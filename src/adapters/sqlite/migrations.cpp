@@ -21,10 +21,10 @@ Result<void> migrate(Database& database) {
   const std::int64_t version = has_row ? statement.integer(0) : 0;
   CHECK_OK(statement.run());
   if (version > static_cast<std::int64_t>(kMigrations.size())) {
-    return fail(Code::unavailable, "the SQLite database has schema version " +
-                                       std::to_string(version) + ", this orchestrator knows " +
-                                       std::to_string(kMigrations.size()) +
-                                       ": start the newer orchestrator that wrote it");
+    return fail(Code::invalid, "the SQLite database has schema version " + std::to_string(version) +
+                                   ", this orchestrator knows " +
+                                   std::to_string(kMigrations.size()) +
+                                   ": start the newer orchestrator that wrote it");
   }
   for (auto next = static_cast<std::size_t>(version); next < kMigrations.size(); ++next) {
     TRY(transaction, Transaction::begin(database));

@@ -6,7 +6,7 @@
 namespace matrx::sqlite {
 
 // Brings the database to the newest schema; PRAGMA user_version counts what has been applied.
-// unavailable: it was written by a newer orchestrator, or cannot be written.
+// invalid: it was written by a newer orchestrator. unavailable, exhausted: it cannot be written.
 Result<void> migrate(Database& database);
 
 }  // namespace matrx::sqlite

@@ -9,7 +9,7 @@ namespace matrx {
 SqliteStore::SqliteStore(std::string path, const Clock& clock)
     : path_(std::move(path)), clock_(clock), time_(clock), worker_(std::make_unique<Worker>()) {}
 
-SqliteStore::~SqliteStore() { thread_.join(); }
+SqliteStore::~SqliteStore() { thread_.join(); }  // only then goes the worker, with the database
 
 template <class F>
 auto SqliteStore::on_worker(F function) -> Task<std::invoke_result_t<F&, Worker&>> {
@@ -40,7 +40,8 @@ Task<Result<void>> SqliteStore::open() {
 }
 
 Task<Result<void>> SqliteStore::ping() {
-  return on_worker([](Worker& w) { return w.ping(); });
+  return on_worker(
+      [up = clock_.uptime(), now = clock_.now()](Worker& w) { return w.ping(up, now); });
 }
 
 Task<Result<TimePoint>> SqliteStore::now() { co_return time_.now(); }

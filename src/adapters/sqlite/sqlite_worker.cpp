@@ -7,6 +7,7 @@
 #include <charconv>
 
 #include "adapters/sqlite/migrations.hpp"
+#include "adapters/sqlite/room.hpp"
 #include "adapters/sqlite/rows.hpp"
 #include "base/limits.hpp"
 #include "base/log.hpp"
@@ -15,6 +16,10 @@
 
 namespace matrx {
 namespace {
+
+// How long the answer of a write that was tried stands. A failure is looked at again sooner.
+constexpr auto kWriteTestInterval = milliseconds(10'000);
+constexpr auto kFailedWriteInterval = milliseconds(1000);
 
 constexpr const char* kActive =
     "status IN ('creating', 'starting', 'ready', 'running', 'shutting_down')";
@@ -58,13 +63,42 @@ Result<void> SqliteStore::Worker::open(const std::string& path) {
   CHECK_OK(database.execute("PRAGMA synchronous = FULL"));
   CHECK_OK(database.execute("PRAGMA foreign_keys = ON"));
   CHECK_OK(sqlite::migrate(database));
+  database.keep_log();
   database_ = std::make_unique<sqlite::Database>(std::move(database));
+  path_ = path;
+  keep_room();
   return {};
 }
 
-Result<void> SqliteStore::Worker::ping() {
-  TRY(statement, prepared("SELECT 1"));
-  return statement->run();
+SqliteStore::Worker::~Worker() {
+  statements_.clear();
+  if (database_) sqlite::empty_log(*database_, path_);
+}
+
+// A store that cannot write is no store, though it reads. But not a write for each question.
+Result<void> SqliteStore::Worker::ping(milliseconds up, TimePoint now) {
+  const bool failed = tested_ && !*tested_;
+  const milliseconds stands = failed ? kFailedWriteInterval : kWriteTestInterval;
+  if (!tested_ || up - tested_at_ >= stands) {
+    tested_ = test_write(now);
+    tested_at_ = up;
+  }
+  return *tested_;
+}
+
+Result<void> SqliteStore::Worker::test_write(TimePoint now) {
+  CHECK_OK(take_lease("write-test", "ping", now, now));
+  return {};
+}
+
+// Where there is no room now, there may be later.
+void SqliteStore::Worker::keep_room() {
+  const auto kept = sqlite::keep_room(*database_, path_);
+  if (!kept && has_room_) {
+    log::warning("the registry has no room of its own on its disk",
+                 {{"error", kept.error().message}, {"internal", kept.error().internal}});
+  }
+  has_room_ = kept.has_value();
 }
 
 Result<Inserted> SqliteStore::Worker::insert(Sandbox sandbox, const NewEvent& event,
@@ -311,7 +345,9 @@ Result<void> SqliteStore::Worker::announce(const Host& host, const ClockMark& ma
   statement->bind(host.installation).bind(host.name).bind(to_unix_ms(host.last_seen_at));
   CHECK_OK(statement->run());
   CHECK_OK(write_clock(mark));
-  return transaction.commit();
+  CHECK_OK(transaction.commit());
+  keep_room();  // as often as a host says that it is alive
+  return {};
 }
 
 Result<void> SqliteStore::Worker::note_clean(const std::string& installation, TimePoint at) {

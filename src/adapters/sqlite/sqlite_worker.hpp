@@ -13,8 +13,13 @@ namespace matrx {
 
 class SqliteStore::Worker {
  public:
+  Worker() = default;
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+  ~Worker();
   Result<void> open(const std::string& path);
-  Result<void> ping();
+  // `up`: of the clock's uptime.
+  Result<void> ping(milliseconds up, TimePoint now);
   Result<Inserted> insert(Sandbox sandbox, const NewEvent& event,
                           const std::optional<IdempotencyKey>& key, TimePoint now);
   Result<std::optional<Sandbox>> find_claimed(const IdempotencyKey& key, TimePoint now);
@@ -52,6 +57,13 @@ class SqliteStore::Worker {
                          const NewEvent& event);
   Result<std::vector<Sandbox>> read_all(sqlite::Statement& statement);
 
+  Result<void> test_write(TimePoint now);
+  void keep_room();
+
+  std::string path_;
+  std::optional<Result<void>> tested_;  // whether a write came through
+  milliseconds tested_at_{0};
+  bool has_room_ = true;
   Descriptor lock_;  // closed after the database: that would end SQLite's own locks
   std::unique_ptr<sqlite::Database> database_;
   std::map<std::string, sqlite::Statement> statements_;
