@@ -25,6 +25,7 @@ layer(api matrx_core matrx_http matrx_wire OpenSSL::Crypto)
 layer(ssh matrx_core matrx_wire matrx_libssh OpenSSL::Crypto)
 layer(adapters/memory matrx_ports)
 layer(adapters/sqlite matrx_ports matrx_wire SQLite::SQLite3)
+layer(adapters/disk matrx_ports)
 layer(adapters/homes matrx_ports matrx_wire)
 layer(adapters/localdisk matrx_ports matrx_wire)
 layer(adapters/mounts matrx_ports)
@@ -46,8 +47,8 @@ file(GLOB orchestrator_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/apps/or
 list(FILTER orchestrator_sources EXCLUDE REGEX "(_test|main)\\.cpp$")
 add_library(matrx_apps_orchestrator STATIC ${orchestrator_sources})
 target_link_libraries(matrx_apps_orchestrator PUBLIC matrx_api matrx_ssh matrx_adapters_memory
-  matrx_adapters_sqlite matrx_adapters_postgres matrx_adapters_docker matrx_adapters_guest matrx_adapters_homes
-  matrx_adapters_localdisk matrx_adapters_mounts matrx_adapters_mount_s3 matrx_adapters_rclone)
+  matrx_adapters_sqlite matrx_adapters_postgres matrx_adapters_disk matrx_adapters_docker matrx_adapters_guest
+  matrx_adapters_homes matrx_adapters_localdisk matrx_adapters_mounts matrx_adapters_mount_s3 matrx_adapters_rclone)
 target_compile_definitions(matrx_apps_orchestrator PRIVATE MATRX_VERSION="${PROJECT_VERSION}")
 add_executable(matrx-orchestrator ${CMAKE_SOURCE_DIR}/src/apps/orchestrator/main.cpp)
 target_link_libraries(matrx-orchestrator PRIVATE matrx_apps_orchestrator)

@@ -46,7 +46,7 @@ function(test_on_s3 name filter)
   set_tests_properties(${name}_s3 PROPERTIES LABELS docker)
 endfunction()
 
-foreach(folder base async model wire http core api ssh agent adapters/homes adapters/sqlite
+foreach(folder base async model wire http core api ssh agent adapters/disk adapters/homes adapters/sqlite
         adapters/postgres adapters/mounts adapters/mount_s3 adapters/rclone adapters/docker
         adapters/guest apps/orchestrator)
   string(REPLACE "/" "_" name ${folder})

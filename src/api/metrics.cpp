@@ -103,6 +103,27 @@ void add_user_storage(Metrics& metrics, const UserStorageTotals& totals) {
   metrics.value(totals.deleted_objects);
 }
 
+void add_disk(Metrics& metrics, const DiskTotals& totals) {
+  const auto of_each = [&](const char* name, const char* help, auto read) {
+    metrics.family(name, "gauge", help);
+    for (const DiskRoom& room : totals.rooms) {
+      metrics.value(read(room), fmt::format("disk=\"{}\"", room.name));
+    }
+  };
+  of_each("matrx_disk_free_bytes", "What sandboxes may still take of a disk.",
+          [](const DiskRoom& room) { return room.bytes_free; });
+  of_each("matrx_disk_total_bytes", "The size of that disk.",
+          [](const DiskRoom& room) { return room.bytes_total; });
+  of_each("matrx_disk_free_inodes", "Files that may still be made on it.",
+          [](const DiskRoom& room) { return room.inodes_free; });
+  metrics.family("matrx_disk_is_refusing", "gauge", "1: too little is free, no sandbox is made.");
+  metrics.value(totals.is_refusing ? 1 : 0);
+  metrics.family("matrx_disk_refused_total", "counter", "Creates refused for lack of room.");
+  metrics.value(totals.refused);
+  metrics.family("matrx_disk_ended_total", "counter", "Sandboxes ended to save the disk.");
+  metrics.value(totals.ended);
+}
+
 }  // namespace
 
 Task<http::Response> Api::metrics(Context&) {
@@ -132,6 +153,7 @@ Task<http::Response> Api::metrics(Context&) {
   add_syncs(metrics, core_.home_sync().totals());
   add_cold(metrics, core_.cold_totals());
   add_walls(metrics, core_.walls());
+  add_disk(metrics, core_.disk_totals());
   add_user_storage(metrics, core_.user_storage().totals());
   http::Response response;
   response.headers.add("Content-Type", "text/plain; version=0.0.4; charset=utf-8");

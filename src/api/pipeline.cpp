@@ -5,7 +5,7 @@
 //   with_errors          a bug below becomes a 500 that says nothing of the inside
 //   with_authentication  before the body is read: strangers cost nothing
 //   with_body            reads the body up to the route's limit
-//   dispatch             the handler
+//   dispatch             the handler; while the start waits for something, only those that are open
 
 #include <boost/system/system_error.hpp>
 
@@ -182,6 +182,10 @@ Task<http::Response> Api::with_body(Context& context) {
 }
 
 Task<http::Response> Api::dispatch(Context& context) {
+  if (const auto& why = core_.opening(); why && context.route && !context.route->open) {
+    co_return error_response(503, Code::unavailable, "The service cannot work yet: " + why->message,
+                             context.request_id);
+  }
   if (context.route != nullptr) co_return co_await (this->*context.route->handler)(context);
   if (!context.allowed_methods.empty()) {
     auto response = error_response(405, Code::invalid, "This path does not take that method.",

@@ -84,7 +84,10 @@ std::vector<Route> make_routes(const Schemas& schemas, const MachineSchemas& mac
                     {}},
                    {413, "What the storage has of the user is over the limit", {}},
                    {429, "As many sandboxes as this host takes, or one user may have", {}},
-                   unavailable}},
+                   {503,
+                    "The container engine or the registry cannot be reached, or this host's disk "
+                    "has no room for another sandbox (code exhausted)",
+                    {}}}},
       {.method = Method::get,
        .pattern = "/sandboxes",
        .handler = &Api::list_sandboxes,

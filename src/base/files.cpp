@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -22,6 +23,10 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kCopyBytes = 256 * 1024;
 constexpr std::int64_t kPageBytes = 4096;
+constexpr std::int64_t kScarceShare = 4;  // of what is free: the rest is for others
+constexpr std::int64_t kLeftShare = 20;   // one part in so many of a disk is left to others
+constexpr std::int64_t kSmallBytes = 1024 * 1024;  // always worth a try
+constexpr std::int64_t kStatBlockBytes = 512;
 
 bool write_all(int to, std::string_view text) {
   while (!text.empty()) {
@@ -186,6 +191,26 @@ Result<void> dig_holes(int file) {
     zeros_at = at;
   }
   return {};
+}
+
+bool link_where_scarce(int source, int folder, const std::string& path) {
+  struct stat info{};
+  struct statvfs disk{};
+  if (::fstat(source, &info) != 0 || ::fstatvfs(folder, &disk) != 0) return false;
+  const auto free = static_cast<std::int64_t>(disk.f_bavail * disk.f_frsize);
+  if (info.st_blocks * kStatBlockBytes <= free / kScarceShare) return false;
+  const std::string from = "/proc/self/fd/" + std::to_string(source);
+  return ::linkat(AT_FDCWD, from.c_str(), folder, path.c_str(), AT_SYMLINK_FOLLOW) == 0;
+}
+
+bool has_room_for_copy(int source, int folder) {
+  struct stat info{};
+  struct statvfs disk{};
+  if (::fstat(source, &info) != 0 || ::fstatvfs(folder, &disk) != 0) return true;
+  const auto free = static_cast<std::int64_t>(disk.f_bavail * disk.f_frsize);
+  const auto total = static_cast<std::int64_t>(disk.f_blocks * disk.f_frsize);
+  const std::int64_t bytes = info.st_blocks * kStatBlockBytes;
+  return bytes <= kSmallBytes || free - bytes >= total / kLeftShare;
 }
 
 Result<void> replace_file(const std::string& path, const std::string& text) {

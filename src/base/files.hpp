@@ -41,6 +41,14 @@ std::int64_t holes_of(const struct stat& info);
 // Frees the disk where long pieces of the file are zeros; it reads as before. The descriptor is for
 // reading and writing.
 Result<void> dig_holes(int file);
+// Gives a file that nobody changes any more a second name below a folder, where a copy would take
+// more than a share of what is free there. False: it would not, or the file cannot have one there
+// (it lies on another disk, say): to be copied.
+bool link_where_scarce(int source, int folder, const std::string& path);
+
+// False: a copy of the file would leave almost nothing of the folder's disk to others, and is not
+// worth a try. Of a small one this is never so.
+bool has_room_for_copy(int source, int folder);
 
 // What errno says after a call that failed; `doing` is for the log.
 std::unexpected<Error> file_error(const std::string& doing);

@@ -44,6 +44,19 @@ bool is_shared_mount(const std::string& folder) {
   return is_shared;
 }
 
+bool spreads_mounts(const std::string& folder) {
+  std::size_t longest = 0;
+  bool is_shared = false;
+  for_each_mount([&](const std::string& point, const std::string& rest) {
+    const std::string above = point.ends_with('/') ? point : point + "/";
+    // Of several at the same point the last one is on top.
+    if (!(folder + "/").starts_with(above) || above.size() < longest) return;
+    longest = above.size();
+    is_shared = rest.contains(" shared:");
+  });
+  return is_shared;
+}
+
 std::set<std::string> mount_points_below(const std::string& folder) {
   std::set<std::string> points;
   for_each_mount([&](const std::string& point, const std::string&) {

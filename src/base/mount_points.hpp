@@ -10,6 +10,10 @@ namespace matrx {
 // Whether mounts made below the folder reach those who have bound it.
 bool is_shared_mount(const std::string& folder);
 
+// Whether a mount that is made below the folder is seen by others than this process: by a container
+// engine beside us, say.
+bool spreads_mounts(const std::string& folder);
+
 // Every mount point below the folder.
 std::set<std::string> mount_points_below(const std::string& folder);
 

@@ -1,5 +1,8 @@
 #include "core/core.hpp"
 
+#include <algorithm>
+
+#include "base/log.hpp"
 #include "model/states.hpp"
 
 namespace matrx {
@@ -11,11 +14,25 @@ CoreSettings with_process(CoreSettings settings, Random& random) {
   return settings;
 }
 
+constexpr auto kOpenPauseMin = milliseconds(500);  // between two tries; doubles
+constexpr auto kOpenPauseMax = milliseconds(15'000);
+
+// What has to be open, in this order.
+enum OpenPart { open_store, open_storage, open_homes, open_cold, open_announced, open_counted };
+constexpr int kOpenParts = open_counted + 1;
+
+// Does it pass by itself? Of the host's own folders only a full disk does.
+bool may_pass(int part, Code code) {
+  if (code == Code::exhausted) return true;
+  if (part == open_homes || part == open_cold) return false;
+  return code == Code::unavailable || code == Code::timeout;
+}
+
 }  // namespace
 
 Core::Core(Executor executor, CoreSettings settings, Store& store, Runtime& runtime, Guest& guest,
-           Machine& machine, Storage& storage, Homes& homes, ColdMounts& cold, Clock& clock,
-           Random& random)
+           Machine& machine, Storage& storage, Homes& homes, ColdMounts& cold, Disk& disk,
+           Clock& clock, Random& random)
     : executor_(executor),
       settings_(with_process(std::move(settings), random)),
       store_(store),
@@ -25,9 +42,10 @@ Core::Core(Executor executor, CoreSettings settings, Store& store, Runtime& runt
       storage_(storage),
       disk_(homes),
       cold_(cold),
+      clock_(clock),
       registry_(store, settings_.installation, settings_.limits),
       hosts_(settings_, store, clock),
-      home_sync_(executor, settings_, registry_, store, storage, homes, clock),
+      home_sync_(executor, settings_, registry_, store, storage, homes, disk, clock),
       user_storage_(storage, home_sync_, cold),
       driver_(executor, settings_, registry_, store, runtime, guest, home_sync_, cold),
       lifecycle_(settings_, registry_, driver_, hosts_, home_sync_, homes, cold, store, runtime,
@@ -43,16 +61,59 @@ Core::Core(Executor executor, CoreSettings settings, Store& store, Runtime& runt
                  store, clock),
       cold_loop_(executor, settings_, registry_, driver_, cold, store, runtime, clock),
       monitor_(executor, settings_, driver_, inside_, machine, store, clock),
+      disk_watch_(executor, settings_, driver_, disk, store, runtime, clock),
       loops_(executor, settings_, registry_, driver_, signals_, hosts_, feed_, caretaker_, store,
              runtime, clock) {}
 
 Task<Result<void>> Core::open() {
-  CO_CHECK(co_await store_.open());
-  CO_CHECK(co_await storage_.open());
-  CO_CHECK(co_await disk_.open());
-  CO_CHECK(co_await cold_.open());
-  CO_CHECK(co_await hosts_.announce());
-  co_return co_await registry_.recount();
+  opening_ = Error{Code::unavailable, "The service is starting.", {}};
+  milliseconds pause = kOpenPauseMin;
+  for (;;) {
+    auto opened = co_await open_rest();
+    if (opened) opening_.reset();
+    if (opened || !may_pass(parts_open_, opened.error().code)) co_return opened;
+    opening_ = opened.error();
+    log::warning("the start waits for what it needs", {{"error", opening_->message},
+                                                       {"internal", opening_->internal},
+                                                       {"next_try_ms", pause.count()}});
+    if (opening_->code == Code::exhausted) co_await disk_watch_.release_reserve();
+    co_await clock_.sleep(pause);
+    pause = std::min<milliseconds>(pause * 2, kOpenPauseMax);
+  }
+}
+
+// What is open already stays so.
+Task<Result<void>> Core::open_rest() {
+  for (; parts_open_ < kOpenParts; ++parts_open_) CO_CHECK(co_await open_part(parts_open_));
+  co_return Result<void>();
+}
+
+Task<Result<void>> Core::open_part(int part) {
+  switch (part) {
+    case open_store:
+      return store_.open();
+    case open_storage:
+      return storage_.open();
+    case open_homes:
+      return disk_.open();
+    case open_cold:
+      return cold_.open();
+    case open_announced:
+      return hosts_.announce();
+    default:
+      return registry_.recount();
+  }
+}
+
+// While it is not open, the part that is waited for says why.
+Task<Result<void>> Core::check_store() {
+  if (opening_ && parts_open_ == open_store) co_return std::unexpected(*opening_);
+  co_return co_await store_.ping();
+}
+
+Task<Result<void>> Core::check_storage() {
+  if (opening_ && parts_open_ != open_store) co_return std::unexpected(*opening_);
+  co_return co_await storage_.ping();
 }
 
 Task<Result<void>> Core::reconcile() {
@@ -67,9 +128,11 @@ void Core::start() {
   home_loop_.start();
   monitor_.start();
   cold_loop_.start();
+  disk_watch_.start();
 }
 
 void Core::cancel() {
+  disk_watch_.cancel();
   loops_.cancel();
   home_loop_.cancel();
   monitor_.cancel();
@@ -81,6 +144,7 @@ void Core::cancel() {
 }
 
 Task<void> Core::join() {
+  co_await disk_watch_.join();
   co_await loops_.join();
   co_await home_loop_.join();
   co_await monitor_.join();
@@ -92,6 +156,7 @@ Task<void> Core::join() {
 }
 
 Task<Result<Sandbox>> Core::create(CreateSpec spec, Actor actor) {
+  CO_CHECK(admit());
   auto created = co_await lifecycle_.create(std::move(spec), std::move(actor));
   if (created && hosts_.is_here(*created) && is_usable(created->status)) {
     signals_.listen(created->id);

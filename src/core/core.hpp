@@ -4,6 +4,7 @@
 #include "async/task_failures.hpp"
 #include "core/cold_loop.hpp"
 #include "core/commands.hpp"
+#include "core/disk_watch.hpp"
 #include "core/home_loop.hpp"
 #include "core/lifecycle.hpp"
 #include "core/loops.hpp"
@@ -18,11 +19,15 @@ class Core {
  public:
   // The references outlive the core.
   Core(Executor executor, CoreSettings settings, Store& store, Runtime& runtime, Guest& guest,
-       Machine& machine, Storage& storage, Homes& homes, ColdMounts& cold, Clock& clock,
+       Machine& machine, Storage& storage, Homes& homes, ColdMounts& cold, Disk& disk, Clock& clock,
        Random& random);
 
-  // Opens the store. What it answers with must stop the start.
+  // Opens registry and storage. Where one of them is away, or the disk is full, it waits until that
+  // has passed: opening() says why meanwhile. What it answers with must stop the start: somebody
+  // has to correct something.
   Task<Result<void>> open();
+  // nothing: it is open.
+  const std::optional<Error>& opening() const { return opening_; }
 
   // One round of reconciliation, of homes and of containers. Where the engine cannot be reached,
   // the loops do it later.
@@ -37,6 +42,9 @@ class Core {
 
   // Of one sandbox. not_found where there is no such id.
   Task<Result<Sandbox>> create(CreateSpec spec, Actor actor);
+  // Whether this host has room for another sandbox: create() asks as well. exhausted.
+  Result<void> admit() { return disk_watch_.admit(); }
+  const DiskTotals& disk_totals() const { return disk_watch_.totals(); }
   Task<Result<Sandbox>> get(SandboxId id) { return store_.get(id); }
   Task<Result<Sandbox>> extend(SandboxId id, seconds ttl, Actor actor) {
     return lifecycle_.extend(std::move(id), ttl, std::move(actor));
@@ -82,17 +90,22 @@ class Core {
   milliseconds oldest_checkpoint_age() const { return home_loop_.oldest_checkpoint_age(); }
   ColdTotals cold_totals() const { return cold_.totals(); }
   // For readiness: ok, or why not.
-  Task<Result<void>> check_store() { return store_.ping(); }
+  Task<Result<void>> check_store();
   Task<Result<void>> check_runtime() { return runtime_.ping(); }
-  Task<Result<void>> check_storage() { return storage_.ping(); }
+  Task<Result<void>> check_storage();
   const Walls& walls() const { return runtime_.walls(); }
   std::optional<double> cpus() const { return runtime_.cpus(); }
 
   const CoreSettings& settings() const { return settings_; }
 
  private:
+  Task<Result<void>> open_rest();
+  Task<Result<void>> open_part(int part);
+
   Executor executor_;
   CoreSettings settings_;
+  std::optional<Error> opening_;  // why it is not open yet
+  int parts_open_ = 0;
   Store& store_;
   Runtime& runtime_;
   Machine& machine_;
@@ -100,6 +113,7 @@ class Core {
   Storage& storage_;
   Homes& disk_;
   ColdMounts& cold_;
+  Clock& clock_;
   Registry registry_;
   Hosts hosts_;
   HomeSync home_sync_;
@@ -116,6 +130,7 @@ class Core {
   HomeLoop home_loop_;
   ColdLoop cold_loop_;
   Monitor monitor_;
+  DiskWatch disk_watch_;
   Loops loops_;
 };
 

@@ -30,6 +30,7 @@ void Driver::set_stop(Sandbox& row, const Stop& stop, TimePoint now) const {
   row.status = Status::shutting_down;
   row.stop_reason = stop.reason;
   row.stop_graceful = graceful;
+  if (!stop.status_detail.empty()) row.status_detail = stop.status_detail;
   row.stop_deadline_at = now + settings_.shutdown_timeout;
 }
 
@@ -49,6 +50,34 @@ Task<Result<Sandbox>> Driver::begin_stop(SandboxId id, Stop stop, Actor actor) {
     return true;
   };
   co_return co_await registry_.change(id, std::move(actor), std::move(change));
+}
+
+Task<Result<void>> Driver::end_unwritten(SandboxId id, Stop stop) {
+  CO_TRY(row, co_await store_.get(id));
+  const bool is_here = row.installation == settings_.installation;
+  if (is_here && stop.graceful && is_usable(row.status)) {
+    // Deaf or paused: then without.
+    [[maybe_unused]] const auto told = co_await guest_.shutdown(id, settings_.shutdown_timeout);
+  }
+  if (is_here) {
+    unwritten_.insert_or_assign(id, std::move(stop));
+    CO_CHECK(co_await runtime_.remove(id));
+    log::warning("sandbox ended; its row says so when the registry has room",
+                 {{"sandbox_id", id.text()}});
+  }
+  co_return fail(Code::unavailable,
+                 is_here ? "The sandbox has been ended. The registry has no room to say so yet."
+                         : "The registry has no room for the end of this sandbox.");
+}
+
+// Of one that was ended before its row could say so: true where the row has been changed now.
+Task<Result<bool>> Driver::catch_up(const Sandbox& row, Actor actor) {
+  const auto known = unwritten_.find(row.id);
+  if (known == unwritten_.end()) co_return false;
+  const bool is_due = is_usable(row.status);
+  if (is_due) CO_CHECK(co_await begin_stop(row.id, known->second, std::move(actor)));
+  unwritten_.erase(row.id);
+  co_return is_due;
 }
 
 Task<Result<void>> Driver::drive(SandboxId id, Actor actor) {
@@ -89,6 +118,8 @@ Task<Result<void>> Driver::drive_with_turn(SandboxId id, Actor actor, Slots* slo
     CO_TRY(row, co_await store_.get(id));
     // What lives elsewhere is another orchestrator's: here it would look as if it were gone.
     if (row.installation != settings_.installation) co_return Result<void>();
+    CO_TRY(is_behind, co_await catch_up(row, actor));
+    if (is_behind) continue;
     CO_TRY(container, co_await runtime_.inspect(id));
     CO_TRY(now, co_await store_.now());
     const Step step = next_step(row, container, now, tried);
@@ -119,6 +150,12 @@ Task<Result<void>> Driver::drive_with_turn(SandboxId id, Actor actor, Slots* slo
       continue;
     }
     const bool lost_race = !applied && applied.error().code == Code::conflict;
+    const bool is_full = !applied && applied.error().code == Code::exhausted;
+    if (is_full && step == Step::begin_expiry) {
+      co_return co_await end_unwritten(id, {.graceful = true, .reason = StopReason::expired});
+    }
+    // What nobody carries on needs no row to go.
+    if (is_full && step == Step::abandon) CO_CHECK(co_await runtime_.remove(id));
     if (!applied && !lost_race) co_return applied;
   }
   co_return fail(Code::internal, "The sandbox does not come to rest.");

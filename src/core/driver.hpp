@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <string>
+#include <unordered_map>
 #include <unordered_set>
 
 #include "async/task_group.hpp"
@@ -42,10 +43,15 @@ class Driver {
     StopReason reason = StopReason::user_requested;
     std::string event_type = {};  // default: "shutting_down"
     std::string detail = {};
+    std::string status_detail = {};  // for the row; empty: as it was
     // Asked about the row as it is when it is changed; false: it goes on as it is. None: always.
     std::function<bool(const Sandbox& row, TimePoint now)> only_if = {};
   };
   Task<Result<Sandbox>> begin_stop(SandboxId id, Stop stop, Actor actor);
+
+  // Where the registry is full, so that nobody can write anything: ends it all the same, and writes
+  // that down when there is room. unavailable: that is how it is; or the engine does not let go.
+  Task<Result<void>> end_unwritten(SandboxId id, Stop stop);
 
   // Takes the turn and applies next_step until there is nothing to do. The error is the first
   // step that did not work; the loops try again.
@@ -67,6 +73,7 @@ class Driver {
   Task<void> drive_scheduled(SandboxId id, Actor actor);
   Task<void> detach_cold(const Sandbox& row, milliseconds patience, Actor actor);
   void set_stop(Sandbox& row, const Stop& stop, TimePoint now) const;
+  Task<Result<bool>> catch_up(const Sandbox& row, Actor actor);
 
   const CoreSettings& settings_;
   Registry& registry_;
@@ -78,6 +85,7 @@ class Driver {
   Turns turns_;
   Slots slots_;
   std::unordered_set<SandboxId> scheduled_;
+  std::unordered_map<SandboxId, Stop> unwritten_;  // ended, and their rows do not say so yet
   TaskGroup tasks_;
 };
 

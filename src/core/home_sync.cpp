@@ -14,6 +14,9 @@
 namespace matrx {
 namespace {
 
+constexpr std::int64_t kSmallHomeBytes = 1024 * 1024;  // comes down wherever a sandbox is made
+constexpr std::int64_t kLeftShare = 20;  // one part in so many of the disk is left to others
+
 StoragePlace hot(const std::string& user_id) { return {.user_id = user_id, .tier = Tier::hot}; }
 
 // The tags of what was sent. What was not there any more keeps what was before.
@@ -76,6 +79,7 @@ Task<Result<SyncReport>> HomeSync::down(Sandbox row) {
                                         std::to_string(settings_.home_bytes_max) +
                                         ". Some of it has to be deleted first.");
   }
+  CO_CHECK(co_await check_room(report.bytes));
   CO_CHECK(co_await homes_.make(row.id, row.user_id));
   auto paths = files_of(remote);
   report.objects = static_cast<std::int64_t>(paths.size());
@@ -85,6 +89,17 @@ Task<Result<SyncReport>> HomeSync::down(Sandbox row) {
   }
   CO_CHECK(co_await homes_.finish(row.id, std::move(remote)));
   co_return report;
+}
+
+// Nobody else is to pay for a home that does not fit: what fills the disk ends a sandbox.
+Task<Result<void>> HomeSync::check_room(std::int64_t bytes) {
+  CO_TRY(rooms, co_await disk_.rooms(""));
+  const DiskRoom& room = rooms.front();
+  if (bytes <= kSmallHomeBytes || room.bytes_free - bytes >= room.bytes_total / kLeftShare) {
+    co_return Result<void>();
+  }
+  co_return fail(Code::exhausted, "There is no room on this host for the home of this user, of " +
+                                      std::to_string(bytes) + " bytes; try again later.");
 }
 
 // The listing first: where the store does not work, it says best why.
@@ -357,9 +372,12 @@ Task<Result<Storage::Stored>> HomeSync::store_all(const Sandbox& row, const Uplo
     const auto first = plan.put.begin() + static_cast<std::ptrdiff_t>(done);
     std::vector<std::string> paths(first, first + static_cast<std::ptrdiff_t>(count));
     // Where holes are zeros, a file that is made larger meanwhile would be sent for ever.
-    CO_TRY(stored,
-           co_await storage_.store(hot(row.user_id), homes_.folder(row.id), std::move(paths),
-                                   keeps_holes ? INT64_MAX : settings_.home_bytes_max));
+    const std::int64_t bytes_max = keeps_holes ? INT64_MAX : settings_.home_bytes_max;
+    auto store = at_rest ? storage_.store_at_rest(hot(row.user_id), homes_.folder(row.id),
+                                                  std::move(paths), bytes_max)
+                         : storage_.store(hot(row.user_id), homes_.folder(row.id), std::move(paths),
+                                          bytes_max);
+    CO_TRY(stored, co_await std::move(store));
     all.tags.merge(stored.tags);
     all.held += stored.held;
     done += count;

@@ -21,6 +21,7 @@
 #include "core/registry.hpp"
 #include "core/settings.hpp"
 #include "core/sync_report.hpp"
+#include "ports/disk.hpp"
 #include "ports/homes.hpp"
 #include "ports/storage.hpp"
 
@@ -44,12 +45,13 @@ class LeaseAge {
 class HomeSync {
  public:
   HomeSync(Executor executor, const CoreSettings& settings, Registry& registry, Store& store,
-           Storage& storage, Homes& homes, Clock& clock)
+           Storage& storage, Homes& homes, Disk& disk, Clock& clock)
       : settings_(settings),
         registry_(registry),
         store_(store),
         storage_(storage),
         homes_(homes),
+        disk_(disk),
         clock_(clock),
         tasks_(executor) {}
   ~HomeSync() { planner_.join(); }
@@ -154,6 +156,7 @@ class HomeSync {
                                         const std::set<SandboxId>& awaited, bool is_patient);
   Result<void> check_size(const HomeScan& scan, Extent extent) const;
   Task<Result<SyncReport>> down(Sandbox row);
+  Task<Result<void>> check_room(std::int64_t bytes);
   Task<Result<SyncReport>> up(Sandbox row, Extent extent);
   Task<Result<SyncReport>> up_while_usable(Sandbox row);
   Task<Result<SyncReport>> up_while_unsaved(Sandbox row, Extent extent);
@@ -199,6 +202,7 @@ class HomeSync {
   Store& store_;
   Storage& storage_;
   Homes& homes_;
+  Disk& disk_;
   Clock& clock_;
   Turns turns_;  // by user
   // A create waits for its home: not behind all the homes that are on their way up.

@@ -249,7 +249,11 @@ Task<void> Lifecycle::give_up(SandboxId id, Error error, Actor actor) {
 
 Task<Result<void>> Lifecycle::destroy(SandboxId id, bool graceful, StopReason reason, Actor actor) {
   Driver::Stop stop{.graceful = graceful, .reason = reason};
-  CO_TRY(row, co_await driver_.begin_stop(id, std::move(stop), actor));
+  auto begun = co_await driver_.begin_stop(id, stop, actor);
+  if (!begun && begun.error().code == Code::exhausted) {
+    co_return co_await driver_.end_unwritten(id, std::move(stop));
+  }
+  CO_TRY(row, std::move(begun));
   if (!hosts_.is_here(row)) co_return co_await hosts_.wait_for_end(std::move(row));
   // One that failed or was lost is final before its container has been removed: so always look.
   // A graceful stop may be waiting for the agent with the turn in its hand: end what it waits for.

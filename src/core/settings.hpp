@@ -10,6 +10,17 @@
 
 namespace matrx {
 
+// Of a disk: a part of it in percent, or that many bytes; neither: off.
+struct DiskShare {
+  int percent = 0;
+  std::int64_t bytes = 0;
+};
+
+struct DiskLimits {
+  DiskShare refuse_below{.percent = 5};  // so little is free: no sandbox is made
+  DiskShare end_below{.percent = 2};     // so little: who takes most of it is ended
+};
+
 struct CoreSettings {
   std::string installation;  // labels our containers; the same for ever on this host
   std::string process;       // holds leases; empty: a new name for each life of a core
@@ -22,7 +33,8 @@ struct CoreSettings {
   // How long a home without a row is left alone: a registry that is wrong by mistake shall do no
   // harm. One in memory forgets as a matter of course.
   milliseconds stray_home_patience{600'000};
-  Census::Limits limits;   // of sandboxes that have not ended
+  Census::Limits limits;  // of sandboxes that have not ended
+  DiskLimits disk;
   Resources resources;     // where the request names none
   int ttl_seconds = 7200;  // where the request names none
   int ttl_seconds_max = 86400;

@@ -105,6 +105,12 @@ class Runtime {
   // Every container that carries our labels and our installation id, in any state.
   virtual Task<Result<std::vector<Container>>> list() = 0;
 
+  // Where the engine keeps what sandboxes write outside of their homes. Empty: not on this host, or
+  // not known yet.
+  virtual std::string engine_folder() const { return {}; }
+  // The same of one sandbox. Empty: it is gone, or is not kept as a folder.
+  virtual Task<Result<std::string>> layer_folder(const SandboxId&) { co_return std::string(); }
+
   // Calls on_event for each container of ours that ended or vanished. connected() is called when
   // events flow: what happened before that has to be looked up. Returns when the stream breaks.
   virtual Task<Result<void>> watch(std::function<void()> connected,

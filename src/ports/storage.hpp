@@ -76,6 +76,14 @@ class Storage {
                                      std::vector<std::string> paths,
                                      std::int64_t file_bytes_max) = 0;
 
+  // The same of files that nobody changes any more, in a folder that goes afterwards: where the
+  // disk has no room for copies, they are sent, or become objects, as they are.
+  virtual Task<Result<Stored>> store_at_rest(StoragePlace place, std::string from_folder,
+                                             std::vector<std::string> paths,
+                                             std::int64_t file_bytes_max) {
+    return store(std::move(place), std::move(from_folder), std::move(paths), file_bytes_max);
+  }
+
   // Copies objects into a folder of this host that nobody else uses, and makes the folders above
   // them. not_found: one of them does not exist. Others may come along, but for those of `without`:
   // an object may be called as the folder above another one, and no disk can hold both.

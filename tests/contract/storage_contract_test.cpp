@@ -5,10 +5,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <sstream>
 
 #include "adapters/localdisk/local_disk_storage.hpp"
@@ -17,6 +19,7 @@
 #include "base/files.hpp"
 #include "base/limits.hpp"
 #include "fakes/run_task.hpp"
+#include "fakes/small_disk.hpp"
 
 namespace matrx {
 namespace {
@@ -418,6 +421,56 @@ TEST_P(StorageContract, AManifestThatNobodyCouldReadIsNotWritten) {
   EXPECT_EQ(run_task(io_, storage_->write_manifest("user-1", bad)).error().code, Code::invalid);
   EXPECT_EQ(run_task(io_, storage_->read_manifest("user-1", kManifestBytesMax)).value(), good);
   EXPECT_EQ(run_task(io_, storage_->read_manifest("user-1", 10)).error().code, Code::too_large);
+}
+
+// A home that has filled the disk is saved all the same, and goes then.
+TEST_P(StorageContract, WhatIsAtRestNeedsNoRoomForCopies) {
+  const SmallDisk disk("size=16m");
+  if (!disk.is_there()) GTEST_SKIP() << "no right to mount";
+  storage_ = GetParam().make(disk.path("storage"));
+  ASSERT_TRUE(run_task(io_, storage_->open()));
+  const std::string large(9'000'000, 'x');
+  const fs::path from = disk.path("home");
+  fs::create_directories(from / "d");
+  std::ofstream(from / "small", std::ios::binary) << "text";
+  std::ofstream(from / "d/large", std::ios::binary) << large;
+  ASSERT_EQ(::symlink("/etc/passwd", (from / "link").c_str()), 0);
+  const auto changing = run_task(io_, storage_->store(kHot, from.string(), {"d/large"}, kAnySize));
+  ASSERT_FALSE(changing);
+  EXPECT_EQ(changing.error().code, Code::exhausted) << changing.error().internal;
+  const auto stored = run_task(
+      io_, storage_->store_at_rest(kHot, from.string(), {"small", "d/large", "link"}, kAnySize));
+  ASSERT_TRUE(stored) << stored.error().internal;
+  EXPECT_EQ(stored->tags.size(), 2U);
+  fs::remove_all(from);
+  const HomeTree listed = list();
+  ASSERT_EQ(listed.size(), 2U);
+  for (const auto& [path, tag] : stored->tags) EXPECT_EQ(listed.at(path).tag, tag) << path;
+  EXPECT_EQ(run_task(io_, storage_->read(kHot, "d/large", 0, large.size() + 1)).value(), large);
+  EXPECT_EQ(run_task(io_, storage_->read(kHot, "small", 0, 10)).value(), "text");
+  storage_.reset();
+}
+
+// Two versions of the same length at a time that a user has chosen are two versions.
+TEST(LocalDiskStorage, ATimeThatSomebodyChoseTellsNothing) {
+  const SmallDisk disk("size=8m");
+  if (!disk.is_there()) GTEST_SKIP() << "no right to mount";
+  asio::io_context io{1};
+  LocalDiskStorage storage(disk.path("storage"));
+  ASSERT_TRUE(run_task(io, storage.open()));
+  std::set<std::string> tags;
+  for (const char letter : {'a', 'b'}) {
+    const fs::path from = disk.path(std::string("home-") + letter);
+    fs::create_directories(from);
+    std::ofstream(from / "file", std::ios::binary) << std::string(3'000'000, letter);
+    const std::array<timespec, 2> chosen{timespec{1, 0}, timespec{1, 0}};
+    ASSERT_EQ(::utimensat(AT_FDCWD, (from / "file").c_str(), chosen.data(), 0), 0);
+    const auto stored = run_task(
+        io, storage.store_at_rest({"user-1", Tier::hot}, from.string(), {"file"}, kAnySize));
+    tags.insert(stored.value().tags.at("file"));
+    fs::remove_all(from);
+  }
+  EXPECT_EQ(tags.size(), 2U);
 }
 
 TEST_P(StorageContract, KeepsAManifestBesideTheObjects) {

@@ -25,9 +25,10 @@ Task<Result<T>> SimStorage::disturbed(std::function<Result<T>()> act) {
   co_return done;
 }
 
-Task<Result<void>> SimStorage::open() { co_return Result<void>(); }
+Task<Result<void>> SimStorage::open() { return ping(); }
 Task<Result<void>> SimStorage::ping() {
   ++world_.pings;
+  if (const auto code = world_.faults.storage_open_fails) co_return fail(*code, "The storage.");
   co_return Result<void>();
 }
 

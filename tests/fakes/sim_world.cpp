@@ -278,6 +278,14 @@ Task<Result<T>> SimStore::disturbed(Task<Result<T>> act) {
   co_return result;
 }
 
+template <class T>
+Task<Result<T>> SimStore::written(Task<Result<T>> act) {
+  if (world_.faults.store_is_full) {
+    co_return fail(Code::exhausted, "The disk of the registry is full.");
+  }
+  co_return co_await disturbed(std::move(act));
+}
+
 Task<Result<void>> SimStore::open() { return world_.rows.open(); }
 Task<Result<void>> SimStore::ping() {
   ++world_.pings;
@@ -286,7 +294,7 @@ Task<Result<void>> SimStore::ping() {
 Task<Result<TimePoint>> SimStore::now() { return disturbed(world_.rows.now()); }
 Task<Result<Inserted>> SimStore::insert(Sandbox sandbox, NewEvent event,
                                         std::optional<IdempotencyKey> key) {
-  return disturbed(world_.rows.insert(std::move(sandbox), std::move(event), std::move(key)));
+  return written(world_.rows.insert(std::move(sandbox), std::move(event), std::move(key)));
 }
 Task<Result<std::optional<Sandbox>>> SimStore::find_claimed(IdempotencyKey key) {
   return disturbed(world_.rows.find_claimed(std::move(key)));
@@ -303,15 +311,15 @@ Task<Result<Sandbox>> SimStore::update(Sandbox sandbox, TimePoint at, NewEvent e
       container != world_.containers.end() && container->second.state == ContainerState::running;
   // Nobody can see the containers of a host that is silent; that is for the caretaker to decide.
   if (runs && event.type == "lost" && event.actor != "loop:caretaker") ++world_.wrongly_lost;
-  return disturbed(world_.rows.update(std::move(sandbox), at, std::move(event)));
+  return written(world_.rows.update(std::move(sandbox), at, std::move(event)));
 }
 Task<Result<void>> SimStore::note_active(SandboxId id, TimePoint at) {
-  return disturbed(world_.rows.note_active(std::move(id), at));
+  return written(world_.rows.note_active(std::move(id), at));
 }
 
 Task<Result<void>> SimStore::heartbeat(SandboxId id, TimePoint at) {
   ++world_.heartbeats_noted;
-  return disturbed(world_.rows.heartbeat(std::move(id), at));
+  return written(world_.rows.heartbeat(std::move(id), at));
 }
 Task<Result<SandboxPage>> SimStore::list(ListQuery query) {
   return disturbed(world_.rows.list(std::move(query)));
@@ -338,7 +346,7 @@ Task<Result<std::vector<SandboxEvent>>> SimStore::events(SandboxId id) {
   return disturbed(world_.rows.events(std::move(id)));
 }
 Task<Result<void>> SimStore::append_event(SandboxId id, TimePoint at, NewEvent event) {
-  return disturbed(world_.rows.append_event(std::move(id), at, std::move(event)));
+  return written(world_.rows.append_event(std::move(id), at, std::move(event)));
 }
 Task<Result<FeedPage>> SimStore::feed(std::string after, int limit) {
   throw_if("feed");
@@ -348,17 +356,17 @@ Task<void> SimStore::wait_for_feed(milliseconds limit) {
   return clock_.sleep(std::min(limit, kFeedPollSim));
 }
 Task<Result<void>> SimStore::announce(std::string installation, std::string host_name) {
-  return disturbed(world_.rows.announce(std::move(installation), std::move(host_name)));
+  return written(world_.rows.announce(std::move(installation), std::move(host_name)));
 }
 Task<Result<void>> SimStore::note_clean(std::string installation, TimePoint at) {
-  return disturbed(world_.rows.note_clean(std::move(installation), at));
+  return written(world_.rows.note_clean(std::move(installation), at));
 }
 Task<Result<std::optional<Host>>> SimStore::host(std::string installation) {
   return disturbed(world_.rows.host(std::move(installation)));
 }
 Task<Result<bool>> SimStore::take_lease(std::string name, std::string holder,
                                         milliseconds duration) {
-  return disturbed(world_.rows.take_lease(std::move(name), std::move(holder), duration));
+  return written(world_.rows.take_lease(std::move(name), std::move(holder), duration));
 }
 Task<Result<std::vector<Sandbox>>> SimStore::list_deserted(TimePoint due, TimePoint silent_since,
                                                            int limit) {
@@ -366,7 +374,7 @@ Task<Result<std::vector<Sandbox>>> SimStore::list_deserted(TimePoint due, TimePo
 }
 Task<Result<int>> SimStore::prune(TimePoint ended_before, TimePoint unclean_before, int limit) {
   ++world_.caretaker_rounds[installation_];
-  return disturbed(world_.rows.prune(ended_before, unclean_before, limit));
+  return written(world_.rows.prune(ended_before, unclean_before, limit));
 }
 
 }  // namespace matrx

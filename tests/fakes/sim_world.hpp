@@ -33,8 +33,10 @@ struct SimFaults {
   milliseconds delay_max{0};  // of each call
   double lands_late = 0;      // probability that a call is given up, and works later all the same
   bool engine_down = false;
-  bool containers_vanish = false;  // somebody removes them before they are started
-  bool no_room = false;            // the engine's host has no memory left
+  bool containers_vanish = false;          // somebody removes them before they are started
+  bool no_room = false;                    // the engine's host has no memory left
+  std::optional<Code> storage_open_fails;  // with that; ping() as well
+  bool store_is_full = false;              // it can be read, and nothing can be written
 };
 
 struct SimContainer {
@@ -58,6 +60,13 @@ struct SimHome {
   HomeTree journal;
   std::string made_by;  // as the home itself says; empty: nothing
   bool is_after_restart = false;
+};
+
+struct SimDiskState {
+  std::int64_t bytes_total = 1'000'000'000'000;
+  std::int64_t bytes_of_others = 0;            // neither ours nor of sandboxes
+  std::map<SandboxId, std::int64_t> bytes_of;  // sandboxes, as long as their homes are there
+  bool has_reserve = false;
 };
 
 struct SimWorld {
@@ -98,6 +107,7 @@ struct SimWorld {
   std::multimap<TimePoint, std::function<void()>> landing;
   std::map<SandboxId, SimContainer> containers;
   std::map<SandboxId, SimHome> homes;
+  SimDiskState disk;
   std::map<std::string, std::map<Tier, HomeTree>> objects;  // by user
   std::map<std::string, HomeTree> manifests;                // by user
   std::set<std::string> broken_manifests;                   // users whose manifest is none
@@ -222,6 +232,8 @@ class SimStore : public Store {
   void throw_if(std::string_view method) const;
   template <class T>
   Task<Result<T>> disturbed(Task<Result<T>> act);
+  template <class T>
+  Task<Result<T>> written(Task<Result<T>> act);
 
   SimWorld& world_;
   Clock& clock_;

@@ -95,8 +95,14 @@ class Orchestrator:
         self.port = wait_for("orchestrator ready", ready)
         return self
 
-    def port_in_log(self, begin):
-        found = re.search(r'"orchestrator ready".*?"port":(\d+)', self.log()[begin:])
+    def launch_and_listen(self, **extra):
+        """Starts the program, and waits until it answers; it may not be able to work yet."""
+        begin = self.launch(**extra)
+        self.port = wait_for("a port", lambda: self.port_in_log(begin, "listening"))
+        return self
+
+    def port_in_log(self, begin, message="orchestrator ready"):
+        found = re.search(f'"{message}".*?"port":(\\d+)', self.log()[begin:])
         return found and int(found.group(1))
 
     def stop(self):

@@ -1,5 +1,6 @@
 """The registry in Postgres: wrong set-ups, several orchestrators, an outage, row-level security."""
 import concurrent.futures
+import re
 import subprocess
 import threading
 import time
@@ -29,12 +30,23 @@ def refused(one):
     return lines[0]
 
 
+def waits(one, dependency):
+    """What an orchestrator says that is up and waits for one of the things it needs."""
+    def told():
+        answer = one.request("GET", "/health/ready")
+        states = {each["name"]: each for each in answer.json()["dependencies"]}
+        return answer.status_code == 503 and "cannot be reached" in (states[dependency].get("detail") or "") and \
+            states[dependency]["detail"]
+    detail = wait_for(f"a start that waits for its {dependency}", told)
+    assert one.request("GET", "/health").status_code == 200
+    assert one.process.poll() is None
+    return detail
+
+
 # --- Wrong set-ups ---
 
 @pytest.mark.parametrize("url, words", [
     ("", "MATRX_DATABASE_URL is empty"),
-    ("postgresql://u:secret-4711@127.0.0.1:1/x", "cannot be reached"),
-    ("postgresql://u:secret-4711@no-such-host.invalid/x", "cannot be reached"),
     ("postgresql://u:secret-4711/@127.0.0.1/x", "cannot be read as a Postgres URL"),
     ("postgresql://u:se@cret-4711@127.0.0.1/x", "cannot be read as a Postgres URL"),
     ("postgresql://u@127.0.0.1/x?secret-4711=1", "cannot be read as a Postgres URL"),
@@ -43,6 +55,35 @@ def test_wrong_url(own, url, words):
     line = refused(own(**on(url)))
     assert "MATRX_DATABASE_URL" in line and words in line
     assert "4711" not in line and "cret" not in line
+
+
+@pytest.mark.parametrize("url", ["postgresql://u:secret-4711@127.0.0.1:1/x",
+                                 "postgresql://u:secret-4711@no-such-host.invalid/x"])
+def test_a_server_that_is_away_is_waited_for(own, url):
+    one = own(**on(url)).launch_and_listen()
+    told = waits(one, "store")
+    assert "MATRX_DATABASE_URL" in told and "cannot be reached" in told
+    assert "4711" not in one.log() and "cret" not in told
+    assert one.stop() == 0
+
+
+def test_a_start_waits_for_the_database(own, postgres, database):
+    postgres.stop()
+    try:
+        one = own(**on(database)).launch_and_listen()
+        waits(one, "store")
+        assert one.request("GET", "/sandboxes").status_code == 503
+        assert one.request("POST", "/sandboxes", json={"user_id": "user-1"}).status_code == 503
+    finally:
+        postgres.start()
+    wait_for("ready", lambda: one.request("GET", "/health/ready").status_code == 200)
+    assert one.destroy(one.create()["sandbox_id"]).status_code == 204
+    assert "the start waits for what it needs" in one.log() and one.log().count("orchestrator ready") == 1
+
+
+def test_a_database_that_does_not_take_us_is_not_waited_for(own, database):
+    line = refused(own(**on(re.sub(r"/test_\d+\?", "/no-such-database?", database))))
+    assert "MATRX_DATABASE_URL" in line and "does not take us" in line and "no-such-database" in line
 
 
 def test_unknown_store(own):

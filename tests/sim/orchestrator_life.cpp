@@ -31,9 +31,10 @@ OrchestratorLife::OrchestratorLife(SimWorld& world, std::uint64_t seed, const Op
       machine_(world, clock_, options.installation),
       storage_(world, clock_, seed),
       homes_(world, options.installation),
-      core_(std::make_unique<Core>(context_->get_executor(), sim_settings(options), store_,
-                                   runtime_, guest_, machine_, storage_, homes_,
-                                   options.cold ? *options.cold : no_cold_, clock_, random_)),
+      disk_(world),
+      core_(std::make_unique<Core>(
+          context_->get_executor(), sim_settings(options), store_, runtime_, guest_, machine_,
+          storage_, homes_, options.cold ? *options.cold : no_cold_, disk_, clock_, random_)),
       clients_(context_->get_executor()) {
   core_->start();
 }

@@ -5,6 +5,7 @@
 
 #include "core/core.hpp"
 #include "fakes/sim_context.hpp"
+#include "fakes/sim_disk.hpp"
 #include "fakes/sim_homes.hpp"
 #include "fakes/sim_machine.hpp"
 #include "fakes/sim_world.hpp"
@@ -63,6 +64,7 @@ class OrchestratorLife {
   SimStorage storage_;
   SimHomes homes_;
   NoColdMounts no_cold_;
+  SimDisk disk_;
   std::unique_ptr<Core> core_;
   TaskGroup clients_;
 };

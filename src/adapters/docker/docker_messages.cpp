@@ -179,6 +179,20 @@ Result<Container> read_inspect(std::string_view body) {
   return container;
 }
 
+std::string read_layer_folder(std::string_view inspected) {
+  const auto parsed = json::parse(inspected);
+  const json::object* root = parsed ? parsed->if_object() : nullptr;
+  const json::object* driver = root ? json::object_at(*root, "GraphDriver") : nullptr;
+  const json::object* data = driver ? json::object_at(*driver, "Data") : nullptr;
+  return data ? std::string(json::text_at(*data, "UpperDir")) : std::string();
+}
+
+std::string read_root_folder(std::string_view body) {
+  const auto parsed = json::parse(body);
+  const json::object* root = parsed ? parsed->if_object() : nullptr;
+  return root ? std::string(json::text_at(*root, "DockerRootDir")) : std::string();
+}
+
 Result<std::vector<Container>> read_list(std::string_view body) {
   const auto parsed = json::parse(body);
   const json::array* items = parsed ? parsed->if_array() : nullptr;

@@ -33,6 +33,13 @@ std::string read_log_frames(std::string_view body, std::size_t bytes_max);
 
 Result<Container> read_inspect(std::string_view body);
 
+// The folder on the engine's host that holds what the container writes into its own layer. Empty:
+// its storage driver keeps it otherwise.
+std::string read_layer_folder(std::string_view inspected);
+
+// GET /info: where the engine keeps its layers. Empty: it does not say.
+std::string read_root_folder(std::string_view body);
+
 // GET /containers/json.
 Result<std::vector<Container>> read_list(std::string_view body);
 

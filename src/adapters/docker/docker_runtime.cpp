@@ -5,11 +5,11 @@
 
 #include "adapters/docker/docker_messages.hpp"
 #include "adapters/docker/engine_answer.hpp"
+#include "adapters/docker/run_folder.hpp"
 #include "async/offload.hpp"
 #include "base/files.hpp"
 #include "base/limits.hpp"
 #include "base/log.hpp"
-#include "base/remove_tree.hpp"
 #include "model/home_tree.hpp"
 
 namespace matrx {
@@ -93,6 +93,11 @@ Task<Result<ClientResponse>> DockerRuntime::call(Method method, std::string targ
   return client_.send(std::move(request));
 }
 
+std::string DockerRuntime::unix_socket() const {
+  constexpr std::string_view kScheme = "unix://";
+  return settings_.host.starts_with(kScheme) ? settings_.host.substr(kScheme.size()) : "";
+}
+
 Task<Result<void>> DockerRuntime::ping() {
   CO_TRY(response, co_await call(Method::get, "/_ping"));
   if (!succeeded(response)) co_return std::unexpected(to_error(response, "answer"));
@@ -106,9 +111,7 @@ Task<Result<void>> DockerRuntime::prepare() {
     co_return fail(Code::unavailable, "The folder of the sandboxes cannot be made.",
                    settings_.sandboxes_dir.string() + ": " + ec.message());
   }
-  if (const auto info = co_await call(Method::get, "/info"); info && succeeded(*info)) {
-    cpus_ = docker::read_cpus(info->body);
-  }
+  co_await learn_about_engine();
   CO_CHECK(co_await ensure_guarded_network());
   const auto reopened = co_await reopen_allowlist();
   // Waiting does not mend it.
@@ -130,6 +133,22 @@ Result<void> DockerRuntime::check_room() const {
                           settings_.memory_reserve_bytes / kMiB));
 }
 
+// Of an engine on another host its folder says nothing of this one's disks.
+Task<void> DockerRuntime::learn_about_engine() {
+  const auto info = co_await call(Method::get, "/info");
+  if (!info || !succeeded(*info)) co_return;
+  cpus_ = docker::read_cpus(info->body);
+  if (!unix_socket().empty()) engine_folder_ = docker::read_root_folder(info->body);
+}
+
+Task<Result<std::string>> DockerRuntime::layer_folder(const SandboxId& id) {
+  if (engine_folder_.empty()) co_return std::string();
+  CO_TRY(response,
+         co_await call(Method::get, "/containers/" + docker::container_name(id) + "/json"));
+  if (!succeeded(response)) co_return std::string();
+  co_return docker::read_layer_folder(response.body);
+}
+
 Task<Result<std::string>> DockerRuntime::create(const ContainerSpec& spec) {
   const bool is_listed = spec.egress == Egress::allowlist;
   if (is_listed) {
@@ -140,20 +159,12 @@ Task<Result<std::string>> DockerRuntime::create(const ContainerSpec& spec) {
   if (walls_.is_required && walls_.state != Walls::State::up) {
     CO_CHECK(not_at_the_start(co_await ensure_firewall()));
   }
-  const auto folder = settings_.sandboxes_dir / spec.id.text();
-  std::error_code ec;
-  std::filesystem::create_directories(folder / "run", ec);
-  if (!ec) {
-    std::filesystem::permissions(folder, std::filesystem::perms::owner_all, ec);
-  }
   // The agent makes its socket there as whom it runs.
-  const auto run = (folder / "run").string();
-  if (!ec && settings_.is_strict && ::chown(run.c_str(), kAgentUid, kAgentUid) != 0) {
-    ec.assign(errno, std::generic_category());
-  }
-  if (ec) {
-    co_return fail(Code::unavailable, "The folder of the sandbox cannot be made.",
-                   folder.string() + ": " + ec.message());
+  auto make = [folder = (settings_.sandboxes_dir / spec.id.text()).string(),
+               owner = settings_.is_strict ? kAgentUid : ::geteuid(),
+               socket = unix_socket()] { return docker::make_run_folder(folder, owner, socket); };
+  if (auto made = co_await offload(files_, std::move(make)); !made) {
+    co_return fail(Code::unavailable, made.error().message, made.error().internal);
   }
   const std::string name = docker::container_name(spec.id);
   auto body = docker::create_body(spec, settings_, settings_.installation,
@@ -252,8 +263,9 @@ Task<Result<void>> DockerRuntime::remove(const SandboxId& id) {
   // Once more: who looked at the engine meanwhile has let it out again.
   if (is_listed) co_await gate_.forget(id);
   listed_.erase(id.text());
-  // What a sandbox left there may be large; links in it are removed, not followed.
-  auto clear = [folder = settings_.sandboxes_dir / id.text()] { return remove_tree(folder); };
+  auto clear = [folder = (settings_.sandboxes_dir / id.text()).string()] {
+    return docker::remove_run_folder(folder);
+  };
   const std::error_code ec = co_await offload(files_, std::move(clear));
   if (ec) log::warning("folder left behind", {{"sandbox_id", id.text()}, {"error", ec.message()}});
   co_return Result<void>();

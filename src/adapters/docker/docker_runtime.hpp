@@ -66,6 +66,8 @@ class DockerRuntime : public Runtime {
   Task<Result<void>> remove(const SandboxId& id) override;
   Task<Result<std::optional<Container>>> inspect(const SandboxId& id) override;
   Task<Result<std::vector<Container>>> list() override;
+  std::string engine_folder() const override { return engine_folder_; }
+  Task<Result<std::string>> layer_folder(const SandboxId& id) override;
   Task<Result<void>> watch(std::function<void()> connected,
                            std::function<void(ContainerEvent)> on_event) override;
 
@@ -76,6 +78,8 @@ class DockerRuntime : public Runtime {
   Task<Result<http::ClientResponse>> call(http::Method method, std::string target,
                                           std::string body = {},
                                           milliseconds deadline = std::chrono::seconds(30));
+  std::string unix_socket() const;  // the engine's; empty: it is not on this host
+  Task<void> learn_about_engine();
 
   // Of docker_walls.cpp. invalid: a network of that name is not as it must be.
   bool puts_up_rules() const {
@@ -103,6 +107,7 @@ class DockerRuntime : public Runtime {
   Walls walls_;
   docker::KeptRules kept_;  // what of them the kernel had when they were put up
   std::optional<double> cpus_;
+  std::string engine_folder_;
   bool is_reopening_due_ = false;              // of the allowlist
   std::set<std::string, std::less<>> listed_;  // sandboxes with an allowlist
   docker::EgressGate gate_;

@@ -84,6 +84,9 @@ Task<Result<void>> LocalHomes::open() {
   std::error_code ec;
   fs::create_directories(root_, ec);
   if (!ec && ::chmod(root_.c_str(), 0700) == 0) co_return Result<void>();
+  if (ec) errno = ec.value();
+  Error why = file_error("make " + root_).error();
+  if (why.code == Code::exhausted) co_return std::unexpected(std::move(why));
   co_return fail(Code::unavailable, "MATRX_DATA_DIR: the folder of homes cannot be written", root_);
 }
 

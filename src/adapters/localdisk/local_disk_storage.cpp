@@ -5,7 +5,6 @@
 
 #include <array>
 #include <cerrno>
-#include <cstring>
 #include <filesystem>
 
 #include "async/offload.hpp"
@@ -69,9 +68,12 @@ Task<Result<void>> LocalDiskStorage::open() {
   std::error_code ec;
   fs::create_directories(fs::path(root_) / "users", ec);
   if (!ec && ::chmod(root_.c_str(), 0700) == 0) co_return Result<void>();
-  co_return fail(Code::unavailable,
+  if (ec) errno = ec.value();
+  Error why = file_error("make " + root_).error();
+  if (why.code == Code::exhausted) co_return std::unexpected(std::move(why));
+  co_return fail(Code::invalid,
                  "MATRX_DATA_DIR: the storage folder " + root_ + " cannot be written",
-                 ec ? ec.message() : std::strerror(errno));
+                 std::move(why.internal));
 }
 
 Task<Result<void>> LocalDiskStorage::ping() {
@@ -104,11 +106,29 @@ Task<Result<HomeNode>> LocalDiskStorage::stat(StoragePlace place, std::string pa
 Task<Result<Storage::Stored>> LocalDiskStorage::store(StoragePlace place, std::string from_folder,
                                                       std::vector<std::string> paths,
                                                       std::int64_t file_bytes_max) {
+  return store_files(std::move(place), std::move(from_folder), std::move(paths), file_bytes_max,
+                     false);
+}
+
+Task<Result<Storage::Stored>> LocalDiskStorage::store_at_rest(StoragePlace place,
+                                                              std::string from_folder,
+                                                              std::vector<std::string> paths,
+                                                              std::int64_t file_bytes_max) {
+  return store_files(std::move(place), std::move(from_folder), std::move(paths), file_bytes_max,
+                     true);
+}
+
+Task<Result<Storage::Stored>> LocalDiskStorage::store_files(StoragePlace place,
+                                                            std::string from_folder,
+                                                            std::vector<std::string> paths,
+                                                            std::int64_t file_bytes_max,
+                                                            bool at_rest) {
   CO_TRY(files, objects(place, paths));
-  auto work = [files, from = std::move(from_folder), paths = std::move(paths),
-               file_bytes_max]() -> Result<Stored> {
+  auto work = [files, from = std::move(from_folder), paths = std::move(paths), file_bytes_max,
+               at_rest]() -> Result<Stored> {
     // All of them take their names, or none.
     TRY(batch, files.begin(true));
+    batch.may_link = at_rest;
     const auto held = write_parts(from, paths, files, batch, file_bytes_max);
     if (!held) {
       ObjectFiles::discard(batch);

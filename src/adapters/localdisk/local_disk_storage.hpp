@@ -26,6 +26,9 @@ class LocalDiskStorage : public Storage {
   bool keeps_holes() const override { return true; }
   Task<Result<Stored>> store(StoragePlace place, std::string from_folder,
                              std::vector<std::string> paths, std::int64_t file_bytes_max) override;
+  Task<Result<Stored>> store_at_rest(StoragePlace place, std::string from_folder,
+                                     std::vector<std::string> paths,
+                                     std::int64_t file_bytes_max) override;
   Task<Result<void>> fetch(StoragePlace place, std::vector<std::string> paths,
                            std::string into_folder, std::vector<std::string> without) override;
   Task<Result<std::string>> copy(StoragePlace place, std::string from, std::string to) override;
@@ -44,6 +47,9 @@ class LocalDiskStorage : public Storage {
   // invalid: the user or a path is none.
   Result<ObjectFiles> objects(const StoragePlace& place,
                               const std::vector<std::string>& paths = {}) const;
+  Task<Result<Stored>> store_files(StoragePlace place, std::string from_folder,
+                                   std::vector<std::string> paths, std::int64_t file_bytes_max,
+                                   bool at_rest);
   Result<std::string> manifest_path(const std::string& user_id) const;
 
   std::string root_;

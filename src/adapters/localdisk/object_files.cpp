@@ -136,6 +136,12 @@ Result<void> ObjectFiles::write_part(Batch& batch, const std::string& path, int 
     batch.last_folder = folder;
   }
   Part part{.path = path, .part = folder + batch.name + std::to_string(batch.parts.size())};
+  if (batch.may_link && link_where_scarce(source, batch.root.get(), part.part)) {
+    return note_linked(batch, std::move(part), source);
+  }
+  if (!has_room_for_copy(source, batch.root.get())) {
+    return fail(Code::exhausted, "The disk is too full for a copy of a file of the home.", path);
+  }
   const Descriptor file(
       open_beneath(batch.root.get(), part.part, O_WRONLY | O_CREAT | O_EXCL, 0600));
   if (!file) return file_error("write " + path);
@@ -149,6 +155,16 @@ Result<void> ObjectFiles::write_part(Batch& batch, const std::string& path, int 
   part.tag = tag_of(info);
   batch.parts.push_back(std::move(part));
   return written;
+}
+
+// Its time tells this version from others, as a copy's would: it must not be one that a user chose.
+Result<void> ObjectFiles::note_linked(Batch& batch, Part part, int source) {
+  struct stat info{};
+  const bool is_noted = ::futimens(source, nullptr) == 0 && ::fstat(source, &info) == 0;
+  part.tag = tag_of(info);
+  std::string path = part.path;
+  batch.parts.push_back(std::move(part));
+  return is_noted ? Result<void>() : file_error("take over " + path);
 }
 
 Result<void> ObjectFiles::commit(Batch& batch) const {

@@ -44,6 +44,7 @@ class ObjectFiles {
     std::string name;         // how all of its parts begin
     std::string last_folder;  // of the part before: it is there
     bool durable = true;      // commit() returns when the disk has them
+    bool may_link = false;    // nobody changes the sources any more: see link_where_scarce
   };
   Result<Batch> begin(bool durable) const;
   // Takes the bytes of another file; commit() gives all parts their names. Without it they go.
@@ -66,6 +67,7 @@ class ObjectFiles {
   Result<void> walk(std::size_t waiting_bytes_max, const See& see) const;
   static bool is_part(const std::string& name);  // of a file that is still being written
   static HomeNode node_of(const struct stat& info);
+  static Result<void> note_linked(Batch& batch, Part part, int source);
 
   std::string folder_;
 };

@@ -47,6 +47,10 @@ Error to_error(const PGresult* result) {
   if (state.starts_with("22") || state.starts_with("23")) {
     return {Code::internal, "The registry refuses a value.", internal};
   }
+  if (state == "53100") return {Code::exhausted, "The disk of the registry is full.", internal};
+  if (state == "25006") {
+    return {Code::unavailable, "The registry's database takes no changes.", internal};
+  }
   return {Code::unavailable, "The registry's database does not work.", internal};
 }
 
@@ -226,6 +230,11 @@ int Connection::server_version() const { return PQserverVersion(connection_.get(
 Error Connection::broken() const {
   return {Code::unavailable, "The registry's database does not answer.",
           one_line(PQerrorMessage(connection_.get()))};
+}
+
+bool is_answering(const std::string& url) {
+  const Options options(PQconninfoParse(url.c_str(), nullptr));
+  return options && PQping(to_conninfo(options).c_str()) == PQPING_OK;
 }
 
 std::optional<std::string> problem_with_url(const std::string& url) {

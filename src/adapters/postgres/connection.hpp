@@ -87,6 +87,10 @@ class Connection {
   bool in_query_ = false;
 };
 
+// After a connection that did not come about: true where the server is up and answers, so that it
+// is us whom it does not take. Blocking.
+bool is_answering(const std::string& url);
+
 // nothing: libpq can read it. Otherwise what is wrong, without any part of the text.
 std::optional<std::string> problem_with_url(const std::string& url);
 

@@ -17,8 +17,8 @@ class PostgresStore : public Store {
   PostgresStore(std::string url, std::size_t connections_max, Clock& clock)
       : url_(std::move(url)), clock_(clock), pool_(url_, connections_max, clock) {}
 
-  // unavailable: what to do about it, in one sentence that names MATRX_DATABASE_URL or the
-  // migration to apply. Never a password.
+  // invalid: what to do about it, in one sentence that names MATRX_DATABASE_URL or the migration to
+  // apply. unavailable: the server is away; it may come. Never a password.
   Task<Result<void>> open() override;
   Task<Result<void>> ping() override;
   Task<Result<TimePoint>> now() override;
@@ -52,6 +52,7 @@ class PostgresStore : public Store {
 
  private:
   Task<Result<void>> check_schema();
+  Task<Error> why_refused(Error error);
   Task<Result<std::optional<Inserted>>> insert_once(const Sandbox& sandbox, const NewEvent& event,
                                                     const IdempotencyKey& key);
   Task<Result<void>> listen();
@@ -59,6 +60,7 @@ class PostgresStore : public Store {
   std::string url_;
   Clock& clock_;
   postgres::Pool pool_;
+  std::optional<milliseconds> wrote_at_;  // of the clock's uptime: a write that was tried
   std::unique_ptr<postgres::Connection> listener_;
 };
 

@@ -103,12 +103,12 @@ Result<std::string> Daemon::write_configuration() const {
   return path;
 }
 
+bool Daemon::is_installed() const { return !find_program(settings_.program).empty(); }
+
 Result<void> Daemon::spawn() {
   const std::string program = find_program(settings_.program);
   if (program.empty()) {
-    return fail(
-        Code::unavailable,
-        "rclone is not installed; it moves the files to the bucket: apt-get install rclone");
+    return fail(Code::unavailable, kNotInstalled);
   }
   TRY(configuration, write_configuration());
   const std::string port = std::to_string(free_port());

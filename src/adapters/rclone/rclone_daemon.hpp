@@ -23,10 +23,15 @@ struct DaemonSettings {
   std::string endpoint;  // AWS_ENDPOINT_URL_S3; empty: AWS itself
 };
 
+inline constexpr const char* kNotInstalled =
+    "rclone is not installed; it moves the files to the bucket: apt-get install rclone";
+
 class Daemon {
  public:
   Daemon(DaemonSettings settings, Clock& clock);
   ~Daemon();  // ends the process
+
+  bool is_installed() const;
 
   // Starts it where it does not run. unavailable: rclone is missing, or does not start.
   Task<Result<void>> start();

@@ -129,6 +129,12 @@ Task<Result<void>> RcloneStorage::open() {
     co_return fail(Code::invalid,
                    "MATRX_S3_BUCKET is '" + bucket_ + "'; a bucket's name: " + *problem);
   }
+  const bool is_url = endpoint_.starts_with("http://") || endpoint_.starts_with("https://");
+  if (!endpoint_.empty() && !is_url) {
+    co_return fail(Code::invalid, "AWS_ENDPOINT_URL_S3 is '" + endpoint_ +
+                                      "'; it takes a URL, http:// or https://");
+  }
+  if (!daemon_.is_installed()) co_return fail(Code::invalid, rclone::kNotInstalled);
   std::error_code ec;
   fs::remove_all(staging_root_, ec);  // what a crash has left
   co_return co_await reach_bucket();
@@ -144,29 +150,30 @@ Task<Result<void>> RcloneStorage::list_top() {
   co_return Result<void>();
 }
 
-// What goes wrong here stops the start, so each answer says what to do.
+// A start waits for what may pass by itself (unavailable), and ends where somebody has to correct
+// something (invalid): each answer says what to do.
 Task<Result<void>> RcloneStorage::reach_bucket() {
   CO_CHECK(co_await daemon_.start());
   const auto top = co_await list_top();
   if (top) co_return Result<void>();
   const std::string& why = top.error().internal;
   if (top.error().code == Code::not_found) {
-    co_return fail(Code::unavailable, "MATRX_S3_BUCKET: the bucket '" + bucket_ +
-                                          "' does not exist; create it, or correct the name");
+    co_return fail(Code::invalid, "MATRX_S3_BUCKET: the bucket '" + bucket_ +
+                                      "' does not exist; create it, or correct the name");
   }
   const std::string where =
       endpoint_.empty() ? "Amazon S3 (MATRX_S3_REGION)" : "AWS_ENDPOINT_URL_S3 (" + endpoint_ + ")";
   if (why.contains("InvalidAccessKeyId") || why.contains("SignatureDoesNotMatch") ||
       why.contains("NoCredentialProviders")) {
-    co_return fail(Code::unavailable,
+    co_return fail(Code::invalid,
                    "the bucket '" + bucket_ +
                        "' does not accept our credentials; correct AWS_ACCESS_KEY_ID and "
                        "AWS_SECRET_ACCESS_KEY, the profile, or the instance's role");
   }
   if (why.contains("AccessDenied") || why.contains("403")) {
-    co_return fail(Code::unavailable, "MATRX_S3_BUCKET: access to the bucket '" + bucket_ +
-                                          "' is denied; allow s3:ListBucket on it and "
-                                          "s3:GetObject, s3:PutObject, s3:DeleteObject in it");
+    co_return fail(Code::invalid, "MATRX_S3_BUCKET: access to the bucket '" + bucket_ +
+                                      "' is denied; allow s3:ListBucket on it and "
+                                      "s3:GetObject, s3:PutObject, s3:DeleteObject in it");
   }
   co_return fail(Code::unavailable, "the object store cannot be reached at " + where, why);
 }
@@ -189,11 +196,28 @@ Task<Result<HomeTree>> RcloneStorage::list(StoragePlace place) {
 Task<Result<Storage::Stored>> RcloneStorage::store(StoragePlace place, std::string from_folder,
                                                    std::vector<std::string> paths,
                                                    std::int64_t file_bytes_max) {
+  return store_files(std::move(place), std::move(from_folder), std::move(paths), file_bytes_max,
+                     rclone::Sources::may_change);
+}
+
+Task<Result<Storage::Stored>> RcloneStorage::store_at_rest(StoragePlace place,
+                                                           std::string from_folder,
+                                                           std::vector<std::string> paths,
+                                                           std::int64_t file_bytes_max) {
+  return store_files(std::move(place), std::move(from_folder), std::move(paths), file_bytes_max,
+                     rclone::Sources::at_rest);
+}
+
+Task<Result<Storage::Stored>> RcloneStorage::store_files(StoragePlace place,
+                                                         std::string from_folder,
+                                                         std::vector<std::string> paths,
+                                                         std::int64_t file_bytes_max,
+                                                         rclone::Sources sources) {
   CO_TRY(prefix, prefix_of(place));
   for (const auto& path : paths) {
     if (!is_home_path(path)) co_return fail(Code::invalid, "This path cannot be in a home.");
   }
-  CO_TRY(staging, rclone::Staging::make(staging_root_, threads_));
+  CO_TRY(staging, rclone::Staging::make(staging_root_, threads_, sources));
   const rclone::Wanted wanted{.folder = std::move(from_folder),
                               .paths = std::move(paths),
                               .prefix_bytes = prefix.size() + 1,

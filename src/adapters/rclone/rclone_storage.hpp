@@ -34,6 +34,9 @@ class RcloneStorage : public Storage {
   bool keeps_holes() const override { return false; }
   Task<Result<Stored>> store(StoragePlace place, std::string from_folder,
                              std::vector<std::string> paths, std::int64_t file_bytes_max) override;
+  Task<Result<Stored>> store_at_rest(StoragePlace place, std::string from_folder,
+                                     std::vector<std::string> paths,
+                                     std::int64_t file_bytes_max) override;
   Task<Result<void>> fetch(StoragePlace place, std::vector<std::string> paths,
                            std::string into_folder, std::vector<std::string> without) override;
   Task<Result<std::string>> copy(StoragePlace place, std::string from, std::string to) override;
@@ -54,6 +57,9 @@ class RcloneStorage : public Storage {
   Result<std::string> prefix_of(const StoragePlace& place) const;  // "bucket/users/u/hot"
   Result<std::string> key_in(const StoragePlace& place, const std::string& path) const;
   Task<Result<void>> end_uploads(std::string prefix, std::string age);
+  Task<Result<Stored>> store_files(StoragePlace place, std::string from_folder,
+                                   std::vector<std::string> paths, std::int64_t file_bytes_max,
+                                   rclone::Sources sources);
   Task<Result<void>> send(std::string from_folder, std::string prefix);
   Task<Result<void>> fetch_odd(std::string prefix, std::vector<std::string> paths,
                                std::string into_folder);

@@ -60,13 +60,40 @@ struct Copied {
   std::string md5;
 };
 
-Result<Copied> copy_file(int source, const std::string& target) {
+// Reads it, for its sum; it lies there under a second name.
+Result<Copied> sum_file(int source) {
+  Copied linked;
+  Md5 md5;
+  std::array<char, 64 * 1024> buffer;
+  for (;;) {
+    const ssize_t count =
+        ::pread(source, buffer.data(), buffer.size(), static_cast<off_t>(linked.bytes));
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return file_error("read");
+    if (count == 0) break;
+    md5.add({buffer.data(), static_cast<std::size_t>(count)});
+    linked.bytes += count;
+  }
+  linked.md5 = md5.hex();
+  linked.bytes = 0;  // it takes no room
+  return linked;
+}
+
+Result<Copied> copy_file(int source, const std::string& target, Sources sources) {
   std::error_code ec;
   fs::create_directories(fs::path(target).parent_path(), ec);
   if (ec) {
     errno = ec.value();
     return file_error("make the folder of " + target);
   }
+  const Descriptor folder{
+      ::open(fs::path(target).parent_path().c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)};
+  if (!folder) return file_error("open the folder of " + target);
+  const std::string name = fs::path(target).filename().string();
+  if (sources == Sources::at_rest && link_where_scarce(source, folder.get(), name)) {
+    return sum_file(source);
+  }
+  if (!has_room_for_copy(source, folder.get())) return fail(Code::exhausted, kNoRoom, target);
   const Descriptor copy{::open(target.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600)};
   if (!copy) return file_error("write " + target);
   Copied copied;
@@ -81,7 +108,8 @@ Result<Copied> copy_file(int source, const std::string& target) {
 
 // not_found: there is no such file any more. conflict: a program holds it, or has made it larger
 // than it was when it was found to fit.
-Result<Copied> copy_from(const Wanted& wanted, const std::string& path, const std::string& target) {
+Result<Copied> copy_from(const Wanted& wanted, const std::string& path, const std::string& target,
+                         Sources sources) {
   TRY(opened, open_regular_file(wanted.folder, path));
   const Descriptor source{opened};
   struct stat info{};
@@ -89,20 +117,24 @@ Result<Copied> copy_from(const Wanted& wanted, const std::string& path, const st
   if (info.st_size > wanted.file_bytes_max) {
     return fail(Code::conflict, "The file grows while it is read.", path);
   }
-  auto copied = copy_file(source.get(), target);
+  auto copied = copy_file(source.get(), target, sources);
   if (!copied) ::unlink(target.c_str());
   return copied;
 }
 
 }  // namespace
 
-Result<Staging> Staging::make(const std::string& root, boost::asio::thread_pool& threads) {
+Result<Staging> Staging::make(const std::string& root, boost::asio::thread_pool& threads,
+                              Sources sources) {
   const fs::path folder = fs::path(root) / SystemRandom().hex(8);
   std::error_code ec;
   fs::create_directories(folder, ec);
   if (!ec) fs::permissions(root, fs::perms::owner_all, ec);
-  if (ec) return fail(Code::unavailable, "The staging folder cannot be made.", ec.message());
-  return Staging(folder.string(), threads);
+  if (ec) {
+    errno = ec.value();
+    return file_error("make the staging folder");
+  }
+  return Staging(folder.string(), threads, sources);
 }
 
 Staging::~Staging() {
@@ -130,7 +162,7 @@ Result<Staging::Taken> Staging::take(const Wanted& wanted, std::size_t first) co
     if (is_enough && !taken.files.empty()) break;
     const auto key = key_of(path, wanted.prefix_bytes);
     if (!key) continue;
-    auto copied = copy_from(wanted, path, (fs::path(folder_) / *key).string());
+    auto copied = copy_from(wanted, path, (fs::path(folder_) / *key).string(), sources_);
     if (!copied && copied.error().code == Code::not_found) continue;
     if (!copied && copied.error().code == Code::conflict) {
       ++taken.held;

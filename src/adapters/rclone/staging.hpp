@@ -27,13 +27,20 @@ struct Wanted {
   std::int64_t file_bytes_max = INT64_MAX;
 };
 
+// at_rest: nobody changes them any more, so that one for whose copy the disk has no room is taken
+// under a second name instead.
+enum class Sources { may_change, at_rest };
+
 class Staging {
  public:
   // A folder of its own below `root`; with this object it goes, on one of the threads: thousands of
   // files are too many for the thread that everybody waits for.
-  static Result<Staging> make(const std::string& root, boost::asio::thread_pool& threads);
+  static Result<Staging> make(const std::string& root, boost::asio::thread_pool& threads,
+                              Sources sources = Sources::may_change);
   Staging(Staging&& other) noexcept
-      : folder_(std::exchange(other.folder_, {})), threads_(other.threads_) {}
+      : folder_(std::exchange(other.folder_, {})),
+        threads_(other.threads_),
+        sources_(other.sources_) {}
   Staging& operator=(Staging&&) = delete;
   ~Staging();
 
@@ -54,10 +61,11 @@ class Staging {
   void clear() const;
 
  private:
-  Staging(std::string folder, boost::asio::thread_pool& threads)
-      : folder_(std::move(folder)), threads_(&threads) {}
+  Staging(std::string folder, boost::asio::thread_pool& threads, Sources sources)
+      : folder_(std::move(folder)), threads_(&threads), sources_(sources) {}
   std::string folder_;
   boost::asio::thread_pool* threads_;
+  Sources sources_;
 };
 
 }  // namespace matrx::rclone

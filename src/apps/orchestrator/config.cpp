@@ -199,6 +199,22 @@ bool read_cold_cache(const std::string& value, Config& config) {
   return config.cold_cache_bytes >= kLeast;
 }
 
+// "5%", or bytes; "0": off.
+Reader disk_share(DiskShare DiskLimits::* member) {
+  return [=](const std::string& value, Config& config) {
+    DiskShare& share = config.disk.*member;
+    share = {};
+    if (value == "0") return true;
+    if (!value.ends_with('%')) {
+      share.bytes = parse_bytes(value).value_or(0);
+      return share.bytes > 0;
+    }
+    const char* end = value.data() + value.size() - 1;
+    const auto [stopped, ec] = std::from_chars(value.data(), end, share.percent);
+    return ec == std::errc() && stopped == end && share.percent >= 1 && share.percent <= 50;
+  };
+}
+
 bool read_excludes(const std::string& value, Config& config) {
   for (std::string_view pattern : split(value, ',')) {
     if (!trim(pattern).empty()) config.hot_sync_exclude.emplace_back(trim(pattern));
@@ -322,6 +338,15 @@ const std::vector<Variable>& variables() {
        "what "
        "is left, and at least 16m",
        read_cold_cache},
+      {"MATRX_DISK_REFUSE_BELOW", "5%", "1% to 50%, bytes with k, m or g, or 0",
+       "no sandbox is made while less than that is free on the disk of the data folder or of the "
+       "container engine; 0 = only where there is nothing at all",
+       disk_share(&DiskLimits::refuse_below)},
+      {"MATRX_DISK_END_BELOW", "2%", "1% to 50%, bytes with k, m or g, or 0",
+       "the sandbox that takes most of that disk is ended, and its home saved, while less than "
+       "that "
+       "is free; 0 = none is ended",
+       disk_share(&DiskLimits::end_below)},
       {"MATRX_HOST_NAME", "", "a name or URL",
        "how other orchestrators on the same registry name this one; default: the machine's name",
        text(&Config::host_name, true)},

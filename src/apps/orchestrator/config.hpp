@@ -10,6 +10,7 @@
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "base/time.hpp"
+#include "core/settings.hpp"
 
 namespace matrx {
 
@@ -31,6 +32,7 @@ struct Config {
   std::string firewall;     // auto, required, external, off
   std::vector<std::string> egress_allow;
   std::vector<std::string> egress_nameservers;  // none: the host's
+  DiskLimits disk;
   double cpu_limit = 0;
   std::int64_t memory_limit_bytes = 0;
   int pids_limit = 0;

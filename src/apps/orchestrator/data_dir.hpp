@@ -20,6 +20,7 @@ class DataDir {
   // Marks our containers; made once, kept in the folder.
   const std::string& installation() const { return installation_; }
 
+  const std::filesystem::path& path() const { return path_; }
   std::filesystem::path sandboxes() const { return path_ / "sandboxes"; }
   std::filesystem::path homes() const { return path_ / "homes"; }
   std::filesystem::path rclone() const { return path_ / "rclone"; }
@@ -28,6 +29,7 @@ class DataDir {
   std::filesystem::path staging() const { return path_ / "staging"; }
   std::filesystem::path storage() const { return path_ / "storage"; }
   std::filesystem::path ssh() const { return path_ / "ssh"; }
+  std::filesystem::path reserve() const { return path_ / "reserve"; }
   std::filesystem::path registry() const { return path_ / "registry.db"; }
 
   // Copies the agent into the folder, where the container engine finds it by the same path, and

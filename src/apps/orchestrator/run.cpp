@@ -11,6 +11,7 @@
 #include <climits>
 #include <csignal>
 
+#include "adapters/disk/local_disk.hpp"
 #include "adapters/docker/docker_runtime.hpp"
 #include "adapters/docker/name_server.hpp"
 #include "adapters/guest/guest_machine.hpp"
@@ -31,6 +32,7 @@
 #include "apps/orchestrator/kernel_tables.hpp"
 #include "apps/orchestrator/reload.hpp"
 #include "apps/orchestrator/settings_file.hpp"
+#include "async/notice.hpp"
 #include "base/boot.hpp"
 #include "base/limits.hpp"
 #include "http/server.hpp"
@@ -41,6 +43,7 @@ namespace {
 
 constexpr auto kLogFlushInterval = std::chrono::milliseconds(100);
 constexpr int kExitWrongSetup = 2;
+constexpr auto kServingPoll = std::chrono::milliseconds(60'000);
 
 std::string machine_name() {
   std::array<char, HOST_NAME_MAX + 1> name{};
@@ -60,6 +63,7 @@ CoreSettings core_settings(const Config& config, const DataDir& data) {
                      .sandboxes_of_user = config.sandboxes_of_user_max};
   settings.home_bytes_max = config.hot_size_limit_bytes;
   settings.home_sync_interval = seconds(config.hot_sync_interval_seconds);
+  settings.disk = config.disk;
   if (config.store == "memory") settings.stray_home_patience = milliseconds(0);
   settings.ttl_seconds = config.session_seconds;
   settings.ttl_seconds_max = config.ttl_seconds_max;
@@ -169,6 +173,13 @@ std::unique_ptr<Homes> make_homes(const Config& config, const DataDir& data) {
                                       std::move(excludes), limits);
 }
 
+std::unique_ptr<Disk> make_disk(const DataDir& data) {
+  return std::make_unique<LocalDisk>(LocalDiskFolders{.data = data.path().string(),
+                                                      .homes = data.homes().string(),
+                                                      .sandboxes = data.sandboxes().string(),
+                                                      .reserve = data.reserve().string()});
+}
+
 // A line waits for company at most this long; see log::descriptor_sink.
 Task<void> flush_log(Clock& clock) {
   for (;;) {
@@ -210,6 +221,54 @@ Task<Result<void>> first_reconciliation(Core& core) {
   co_return Result<void>();
 }
 
+// The server, from before anything is open: a start that waits answers, and can be ended.
+class Serving {
+ public:
+  Serving(Executor executor, http::Server& server) : server_(server), tasks_(executor) {}
+
+  void start() { tasks_.spawn("server", run()); }
+  // Returns when the server has been stopped.
+  Task<void> wait() {
+    while (!is_over_) co_await over_.wait(kServingPoll);
+  }
+  Task<void> end() {
+    server_.stop(http::Server::AfterDrain::cancel);
+    return tasks_.join();
+  }
+
+ private:
+  Task<void> run() {
+    co_await server_.run();
+    is_over_ = true;
+    over_.notify();
+  }
+
+  http::Server& server_;
+  Notice over_;
+  bool is_over_ = false;
+  TaskGroup tasks_;
+};
+
+Task<Result<void>> work(const Config& config, Core& core, http::Server& server,
+                        ssh::Gateway* gateway, Serving& serving) {
+  CO_CHECK(co_await first_reconciliation(core));
+  core.start();
+  log::info("orchestrator ready",
+            {{"host", config.host},
+             {"port", server.port()},
+             {"store", config.store},
+             {"storage", config.s3_bucket.empty() ? "local disk" : "s3:" + config.s3_bucket},
+             {"active_sandboxes", core.active()},
+             {"version", MATRX_VERSION}});
+  TaskGroup ways(co_await asio::this_coro::executor);
+  if (gateway != nullptr) ways.spawn("ssh gateway", gateway->run());
+  co_await serving.wait();
+  co_await ways.join();
+  core.cancel();
+  co_await core.join();
+  co_return Result<void>();
+}
+
 Task<Result<void>> serve(const Config& config, Core& core, http::Server& server,
                          ssh::Gateway* gateway, docker::NameServer& names, Reload& reload,
                          Clock& clock) {
@@ -219,25 +278,16 @@ Task<Result<void>> serve(const Config& config, Core& core, http::Server& server,
   helpers.spawn("signals", end_on_signal(server, gateway));
   helpers.spawn("hang-ups", reload_on_hang_up(reload));
   helpers.spawn_for_ever("name server", clock, [&names] { return names.run(); });
-  auto result = co_await core.open();
-  if (result) result = server.listen_tcp(config.host, static_cast<std::uint16_t>(config.port));
-  if (result && gateway != nullptr) result = gateway->open();
-  if (result) result = co_await first_reconciliation(core);
+  Serving serving(executor, server);
+  auto result = server.listen_tcp(config.host, static_cast<std::uint16_t>(config.port));
   if (result) {
-    core.start();
-    log::info("orchestrator ready",
-              {{"host", config.host},
-               {"port", server.port()},
-               {"store", config.store},
-               {"storage", config.s3_bucket.empty() ? "local disk" : "s3:" + config.s3_bucket},
-               {"active_sandboxes", core.active()},
-               {"version", MATRX_VERSION}});
-    TaskGroup ways(executor);
-    if (gateway != nullptr) ways.spawn("ssh gateway", gateway->run());
-    co_await server.run();
-    co_await ways.join();
-    core.cancel();
-    co_await core.join();
+    serving.start();
+    log::info("listening", {{"host", config.host}, {"port", server.port()}});
+    const auto opened = co_await unless_first(serving.wait(), core.open());
+    if (opened) result = *opened;
+    if (opened && result && gateway != nullptr) result = gateway->open();
+    if (opened && result) result = co_await work(config, core, server, gateway, serving);
+    co_await serving.end();
   }
   helpers.cancel();
   co_await helpers.join();
@@ -254,6 +304,9 @@ Result<void> run(const Config& config, const PortsFilter& filter) {
   SystemClock clock;
   SystemRandom random;
   TRY(data, DataDir::open(config.data_dir, random));
+  const DiskReserve reserve(data->reserve().string());
+  TRY(is_full, reserve.release_where_full());
+  if (is_full) log::warning("the disk is full: the reserve on it is given free for the start");
   asio::io_context io(1);
   rclone::Daemon rclone(rclone_settings(config, *data), clock);
   Ports ports;  // their connections belong to the loop: gone before it
@@ -267,9 +320,11 @@ Result<void> run(const Config& config, const PortsFilter& filter) {
   ports.storage = make_storage(config, *data, rclone);
   ports.homes = make_homes(config, *data);
   ports.cold = make_cold(config, *data, rclone, clock);
+  ports.disk = make_disk(*data);
   if (filter) filter(ports);
   Core core(io.get_executor(), core_settings(config, *data), *ports.store, *ports.runtime,
-            *ports.guest, *ports.machine, *ports.storage, *ports.homes, *ports.cold, clock, random);
+            *ports.guest, *ports.machine, *ports.storage, *ports.homes, *ports.cold, *ports.disk,
+            clock, random);
   const auto gateway = make_gateway(config, *data, io.get_executor(), core, clock, random);
   docker::NameServer names(io.get_executor(), gate, config.egress_nameservers, clock, random);
   api::Api api(api_settings(config, gateway.get()), core, random);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "ports/cold.hpp"
+#include "ports/disk.hpp"
 #include "ports/guest.hpp"
 #include "ports/homes.hpp"
 #include "ports/machine.hpp"
@@ -24,6 +25,7 @@ struct Ports {
   std::unique_ptr<Storage> storage;
   std::unique_ptr<Homes> homes;
   std::unique_ptr<ColdMounts> cold;
+  std::unique_ptr<Disk> disk;
 };
 
 // Between core and its ports: nothing in what is shipped. Test programs put themselves there.
