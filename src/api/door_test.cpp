@@ -68,9 +68,9 @@ class DoorTest : public testing::Test {
   Heard get(std::string path) { return send(Method::get, std::move(path)); }
 
   SimWorld world_{1};
-  OrchestratorLife life_{world_, 1};
   SeededRandom random_{2};
-  std::unique_ptr<Api> api_;
+  std::unique_ptr<Api> api_;  // outlives what is still under way in it
+  OrchestratorLife life_{world_, 1};
   bool is_spare_ = false;  // the next request
 };
 
