@@ -12,6 +12,9 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
   (void)docker::read_message(text);
   (void)docker::read_listed(text, "net");
   (void)docker::read_network_owner(text);
+  (void)docker::network_problem(text, "inst-1", docker::NetworkKind::allowlist);
+  (void)docker::read_cpus(text);
+  (void)docker::read_available_memory(text);
   (void)docker::read_bridge(text);
   return 0;
 }
