@@ -184,7 +184,7 @@ inline constexpr auto kDatabaseKeepAlive = 5s;  // three times that without an a
 
 // --- Homes -------------------------------------------------------------------------------------
 inline constexpr std::size_t kHomeNodesMax = 1'000'000;
-inline constexpr std::size_t kHomeNamesBytesMax = 128 * 1024 * 1024;  // paths, targets of links
+inline constexpr std::size_t kHomeNamesBytesMax = 64 * 1024 * 1024;  // paths, targets of links
 // What has more than this is synced by few at a time over all users: each tree of it takes a
 // hundred megabytes and more, and a sync has several.
 inline constexpr std::size_t kOrdinaryHomeNodes = 50'000;
