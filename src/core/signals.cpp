@@ -52,7 +52,7 @@ void Signals::listen(SandboxId id) {
 
 Task<void> Signals::listen_until_ended(SandboxId id) {
   struct Over {
-    std::unordered_set<SandboxId>& listening;
+    std::unordered_map<SandboxId, std::optional<milliseconds>>& listening;
     const SandboxId& id;
     ~Over() { listening.erase(id); }
   } const over{listening_, id};
