@@ -7,7 +7,7 @@
 #include "adapters/docker/engine_answer.hpp"
 #include "adapters/docker/run_folder.hpp"
 #include "async/offload.hpp"
-#include "base/files.hpp"
+#include "base/kernel_file.hpp"
 #include "base/limits.hpp"
 #include "base/log.hpp"
 #include "model/home_tree.hpp"
@@ -123,8 +123,8 @@ Result<void> DockerRuntime::check_room() const {
   constexpr std::size_t kBytesMax = 64 * 1024;
   const bool is_here = settings_.host.starts_with("unix://");
   if (settings_.memory_reserve_bytes <= 0 || !is_here) return {};
-  TRY(text, read_file(settings_.meminfo_path, kBytesMax));
-  const auto left = docker::read_available_memory(text.value_or(""));
+  const std::string meminfo = read_kernel_text(settings_.meminfo_path, kBytesMax);
+  const auto left = docker::read_available_memory(meminfo);
   if (!left || *left >= settings_.memory_reserve_bytes) return {};
   constexpr std::int64_t kMiB = 1024 * 1024;
   return fail(Code::unavailable,

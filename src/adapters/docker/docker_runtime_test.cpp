@@ -47,8 +47,8 @@ class DockerRuntimeTest : public testing::Test {
     auto runtime = DockerRuntime::make({.installation = "inst-1",
                                         .host = "unix://" + socket,
                                         .sandboxes_dir = root_ / "sandboxes",
-                                        .memory_reserve_bytes = 64 << 20,
-                                        .meminfo_path = (root_ / "meminfo").string()})
+                                        .memory_reserve_bytes = memory_reserve_bytes_,
+                                        .meminfo_path = meminfo_path_})
                        .value();
     Result<void> result;
     auto all = [&]() -> Task<void> {
@@ -69,6 +69,8 @@ class DockerRuntimeTest : public testing::Test {
   }
 
   fs::path root_;
+  std::int64_t memory_reserve_bytes_ = 64 << 20;
+  std::string meminfo_path_ = "/proc/meminfo";
   SandboxId id_ = *SandboxId::parse("sbx-0123456789ab");
   int delete_status_ = 204, wait_status_ = 200;
   std::function<http::Response(const http::Request&)> answer_ =
@@ -178,17 +180,23 @@ TEST_F(WrongNetworkTest, OneOfOthersIsLeftAlone) {
 }
 
 TEST_F(DockerRuntimeTest, AHostWithoutMemoryHasNoRoom) {
-  const auto room = [this](std::string_view meminfo) {
-    std::ofstream(root_ / "meminfo") << meminfo;
+  const auto room = [this] {
     auto check = [](DockerRuntime& runtime) -> Task<Result<void>> {
       co_return runtime.check_room();
     };
     return call(check, nothing());
   };
-  EXPECT_TRUE(room("MemTotal: 100000 kB\nMemAvailable: 65536 kB\n"));
-  const auto refused = room("MemTotal: 100000 kB\nMemAvailable: 65535 kB\n");
-  EXPECT_EQ(refused.error().code, Code::unavailable);
-  EXPECT_TRUE(room("")) << "what is not known keeps nobody out";
+  EXPECT_TRUE(room()) << "this one";
+  memory_reserve_bytes_ = INT64_MAX;
+  EXPECT_EQ(room().error().code, Code::unavailable) << "this one, as well";
+  memory_reserve_bytes_ = 64 << 20;
+  meminfo_path_ = (root_ / "meminfo").string();
+  std::ofstream(meminfo_path_) << "MemTotal: 100000 kB\nMemAvailable: 65536 kB\n";
+  EXPECT_TRUE(room());
+  std::ofstream(meminfo_path_) << "MemTotal: 100000 kB\nMemAvailable: 65535 kB\n";
+  EXPECT_EQ(room().error().code, Code::unavailable);
+  fs::remove(meminfo_path_);
+  EXPECT_TRUE(room()) << "what is not known keeps nobody out";
 }
 
 TEST_F(DockerRuntimeTest, LinksAreRemovedNotFollowed) {

@@ -5,7 +5,7 @@
 #include <charconv>
 #include <cstdint>
 
-#include "base/files.hpp"
+#include "base/kernel_file.hpp"
 #include "base/log.hpp"
 #include "base/text.hpp"
 
@@ -33,12 +33,11 @@ constexpr std::array kTables = {
 
 constexpr std::size_t kNumberBytesMax = 64;
 
-std::string text_of_kernel_file(const std::string& path) {
-  auto text = read_file(path, kNumberBytesMax);
-  return text ? std::move(*text).value_or("") : "";
-}
-
 }  // namespace
+
+std::string read_kernel_number(const std::string& path) {
+  return read_kernel_text(path, kNumberBytesMax);
+}
 
 std::vector<SmallTable> small_kernel_tables(
     const std::function<std::string(const std::string& path)>& read) {
@@ -59,7 +58,7 @@ std::vector<SmallTable> small_kernel_tables(
 }
 
 void warn_of_small_kernel_tables() {
-  for (const SmallTable& table : small_kernel_tables(text_of_kernel_file)) {
+  for (const SmallTable& table : small_kernel_tables(read_kernel_number)) {
     log::warning("a table of the kernel is small: one sandbox may take it from all",
                  {{"sysctl", table.name},
                   {"size", table.size},

@@ -21,6 +21,9 @@ struct SmallTable {
 std::vector<SmallTable> small_kernel_tables(
     const std::function<std::string(const std::string& path)>& read);
 
+// Of this machine.
+std::string read_kernel_number(const std::string& path);
+
 // The same of this machine, as warnings of the log.
 void warn_of_small_kernel_tables();
 

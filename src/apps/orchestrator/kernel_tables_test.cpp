@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <map>
 
 namespace matrx {
@@ -25,6 +26,12 @@ TEST(KernelTables, ThoseOfDebianAreSmall) {
                       {"/proc/sys/kernel/pty/max", "4096\n"},
                       {"/proc/sys/fs/aio-max-nr", "65536\n"}}),
             small);
+}
+
+// The kernel's files say that they are empty.
+TEST(KernelTables, ThoseOfThisMachineAreRead) {
+  EXPECT_GT(std::atoi(read_kernel_number("/proc/sys/kernel/pty/max").c_str()), 0);
+  EXPECT_EQ(read_kernel_number("/proc/sys/no/such"), "");
 }
 
 TEST(KernelTables, WhatCannotBeReadSaysNothing) {
