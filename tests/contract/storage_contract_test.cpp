@@ -26,6 +26,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr std::int64_t kAnySize = INT64_MAX;
+
 struct Kind {
   const char* name;
   std::function<std::unique_ptr<Storage>(const fs::path& root)> make;
@@ -70,7 +72,6 @@ class StorageContract : public testing::TestWithParam<Kind> {
     return run_task(io_, storage_->list(std::move(place))).value();
   }
 
-  static constexpr std::int64_t kAnySize = INT64_MAX;
   static inline const StoragePlace kHot{"user-1", Tier::hot};
   static inline const StoragePlace kCold{"user-1", Tier::cold};
   static inline const StoragePlace kOther{"user-2", Tier::hot};

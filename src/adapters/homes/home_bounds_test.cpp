@@ -28,7 +28,7 @@ class HomeBounds : public testing::Test {
     fs::remove_all(root_);
   }
   void make(HomeLimits limits) {
-    homes_ = std::make_unique<LocalHomes>(root_.string(), "inst", HomeExcludes(), limits);
+    homes_ = std::make_unique<LocalHomes>(root_.string(), "inst", "boot", HomeExcludes(), limits);
     ASSERT_TRUE(run_task(io_, homes_->open()));
   }
   void SetUp() override {
