@@ -348,7 +348,8 @@ def test_a_restart_of_the_database_costs_no_request(own, database, postgres):
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: one.total(), range(32)))  # makes idle connections
     postgres.restart()
-    time.sleep(0.5)  # somebody who tried in between has others wait for a moment
+    # Somebody who tried in between has others wait for a moment.
+    wait_for("the database again", lambda: one.request("GET", "/health/ready").status_code == 200)
     assert [one.request("GET", "/sandboxes").status_code for _ in range(8)] == [200] * 8
 
 
