@@ -78,10 +78,11 @@ Task<void> Signals::listen_until_ended(SandboxId id) {
 Task<Result<void>> Signals::heard_beating(SandboxId id) {
   const auto known = listening_.find(id);
   const milliseconds now = clock_.uptime();
-  if (known != listening_.end() && known->second && now - *known->second < kHeartbeatInterval) {
-    co_return Result<void>();
+  if (known != listening_.end()) {
+    const std::optional<milliseconds> last = known->second;
+    if (last && now - *last < kHeartbeatInterval) co_return Result<void>();
+    known->second = now;  // also of one that fails: it is a try
   }
-  if (known != listening_.end()) known->second = now;  // also of one that fails: it is a try
   co_return co_await heartbeat(std::move(id));
 }
 
