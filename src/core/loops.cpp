@@ -100,7 +100,8 @@ Task<Result<void>> Loops::reconcile() {
     if (container.sandbox_id && active.contains(*container.sandbox_id)) continue;
     const auto left_since = co_await look_at_unlisted(container, strangers);
     if (left_since) {
-      if (const std::optional<TimePoint>& since = *left_since) clean_at = std::min(clean_at, *since);
+      if (const std::optional<TimePoint>& since = *left_since)
+        clean_at = std::min(clean_at, *since);
       continue;
     }
     // A row that nobody can read is no reason to leave the others alone.
