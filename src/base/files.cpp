@@ -14,6 +14,7 @@
 #include <filesystem>
 
 #include "base/descriptor.hpp"
+#include "base/disk_room.hpp"
 #include "base/limits.hpp"
 
 namespace matrx {
@@ -23,8 +24,7 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kCopyBytes = 256 * 1024;
 constexpr std::int64_t kPageBytes = 4096;
-constexpr std::int64_t kScarceShare = 4;  // of what is free: the rest is for others
-constexpr std::int64_t kLeftShare = 20;   // one part in so many of a disk is left to others
+constexpr std::int64_t kScarceShare = 4;           // of what is free: the rest is for others
 constexpr std::int64_t kSmallBytes = 1024 * 1024;  // always worth a try
 constexpr std::int64_t kStatBlockBytes = 512;
 
@@ -210,7 +210,7 @@ bool has_room_for_copy(int source, int folder) {
   const auto free = static_cast<std::int64_t>(disk.f_bavail * disk.f_frsize);
   const auto total = static_cast<std::int64_t>(disk.f_blocks * disk.f_frsize);
   const std::int64_t bytes = info.st_blocks * kStatBlockBytes;
-  return bytes <= kSmallBytes || free - bytes >= total / kLeftShare;
+  return bytes <= kSmallBytes || free - bytes >= left_to_others(total);
 }
 
 Result<void> replace_file(const std::string& path, const std::string& text) {

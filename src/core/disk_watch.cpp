@@ -20,7 +20,8 @@ constexpr int kPercent = 100;
 constexpr std::int64_t kHelpfulShare = 100;  // an end helps that frees one part in so many
 
 std::int64_t to_bytes(const DiskShare& share, std::int64_t total) {
-  return share.bytes > 0 ? share.bytes : total / kPercent * share.percent;
+  if (share.bytes > 0) return share.bytes;
+  return std::min(total / kPercent * share.percent, share.part_bytes_max);
 }
 
 // A limit in bytes says nothing of inodes: then one in percent that is usual.

@@ -36,6 +36,17 @@ TEST(DiskLevel, LimitsInBytesAndLimitsThatAreOff) {
   EXPECT_EQ(disk_level(room_with(0, 1000), off), DiskLevel::critical);  // nothing is left
 }
 
+TEST(DiskLevel, OfALargeDiskGigabytesAreEnough) {
+  constexpr std::int64_t kGiB = 1LL << 30;
+  DiskRoom room = room_with(9 * kGiB, 1000);
+  room.bytes_total = 4000 * kGiB;
+  EXPECT_EQ(disk_level(room, {}), DiskLevel::enough);
+  room.bytes_free = 7 * kGiB;
+  EXPECT_EQ(disk_level(room, {}), DiskLevel::low);
+  room.bytes_free = kGiB;
+  EXPECT_EQ(disk_level(room, {}), DiskLevel::critical);
+}
+
 TEST(DiskLevel, AFileSystemWithoutACountOfInodesHasEnoughOfThem) {
   DiskRoom room = room_with(500, 0);
   room.inodes_total = 0;

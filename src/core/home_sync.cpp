@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "async/offload.hpp"
+#include "base/disk_room.hpp"
 #include "base/limits.hpp"
 #include "base/log.hpp"
 #include "base/memory.hpp"
@@ -15,7 +16,6 @@ namespace matrx {
 namespace {
 
 constexpr std::int64_t kSmallHomeBytes = 1024 * 1024;  // comes down wherever a sandbox is made
-constexpr std::int64_t kLeftShare = 20;  // one part in so many of the disk is left to others
 
 StoragePlace hot(const std::string& user_id) { return {.user_id = user_id, .tier = Tier::hot}; }
 
@@ -95,7 +95,7 @@ Task<Result<SyncReport>> HomeSync::down(Sandbox row) {
 Task<Result<void>> HomeSync::check_room(std::int64_t bytes) {
   CO_TRY(rooms, co_await disk_.rooms(""));
   const DiskRoom& room = rooms.front();
-  if (bytes <= kSmallHomeBytes || room.bytes_free - bytes >= room.bytes_total / kLeftShare) {
+  if (bytes <= kSmallHomeBytes || room.bytes_free - bytes >= left_to_others(room.bytes_total)) {
     co_return Result<void>();
   }
   co_return fail(Code::exhausted, "There is no room on this host for the home of this user, of " +

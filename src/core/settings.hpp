@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 
+#include "base/disk_room.hpp"
 #include "base/time.hpp"
 #include "core/census.hpp"
 #include "model/sandbox.hpp"
@@ -14,11 +15,14 @@ namespace matrx {
 struct DiskShare {
   int percent = 0;
   std::int64_t bytes = 0;
+  std::int64_t part_bytes_max = INT64_MAX;  // of a large disk the part is no more
 };
 
 struct DiskLimits {
-  DiskShare refuse_below{.percent = 5};  // so little is free: no sandbox is made
-  DiskShare end_below{.percent = 2};     // so little: who takes most of it is ended
+  // So little is free: no sandbox is made.
+  DiskShare refuse_below{.percent = 5, .part_bytes_max = kDiskLeftBytesMax};
+  // So little: who takes most of it is ended.
+  DiskShare end_below{.percent = 2, .part_bytes_max = kDiskLeftBytesMax / 4};
 };
 
 struct CoreSettings {

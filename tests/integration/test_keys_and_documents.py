@@ -108,7 +108,7 @@ def test_help_and_example(shared):
 
 @pytest.mark.parametrize("keys", ["", " , ", "too-short"])
 def test_a_list_without_a_good_key_stops_the_start(own, keys):
-    done = run(own(), MATRX_API_KEY=keys)
+    done = run(own(), MATRX_API_KEY=keys, MATRX_HOST="0.0.0.0")
     assert done.returncode == 2 and len(done.stderr.strip().splitlines()) == 1
     assert "MATRX_API_KEY" in done.stderr and "too-short" not in done.stderr
 

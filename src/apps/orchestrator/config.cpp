@@ -83,12 +83,14 @@ bool read_format(const std::string& value, Config& config) {
   return value == "text" || value == "json";
 }
 
-// They are sent in a header, so nothing but what a header takes everywhere; none is found by
-// trying.
+// They are sent in a header, so nothing but what a header takes everywhere.
 bool is_key(std::string_view text) {
   const auto is_odd = [](char c) { return c <= ' ' || c > '~'; };
-  return text.size() >= kKeyCharsMin && text.size() <= kKeyCharsMax &&
-         std::ranges::none_of(text, is_odd);
+  return text.size() <= kKeyCharsMax && std::ranges::none_of(text, is_odd);
+}
+
+bool is_loopback(std::string_view host) {
+  return host.starts_with("127.") || host == "::1" || host == "localhost";
 }
 
 bool read_keys(const std::string& value, Config& config) {
@@ -203,7 +205,7 @@ bool read_cold_cache(const std::string& value, Config& config) {
 Reader disk_share(DiskShare DiskLimits::* member) {
   return [=](const std::string& value, Config& config) {
     DiskShare& share = config.disk.*member;
-    share = {};
+    share = {.part_bytes_max = share.part_bytes_max};
     if (value == "0") return true;
     if (!value.ends_with('%')) {
       share.bytes = parse_bytes(value).value_or(0);
@@ -241,7 +243,8 @@ const std::vector<Variable>& variables() {
        read_ssh_address},
       {"MATRX_LOG_LEVEL", "INFO", "DEBUG, INFO, WARNING, ERROR or CRITICAL", "", read_level},
       {"MATRX_LOG_FORMAT", "json", "json or text", "", read_format},
-      {"MATRX_API_KEY", "", "keys of 12 to 1024 visible characters, separated by commas",
+      {"MATRX_API_KEY", "",
+       "keys of 12 to 1024 visible characters, on loopback also shorter ones, separated by commas",
        "what clients must send; not set = open to everybody who reaches the port", read_keys, true},
       {"MATRX_API_KEY_HEADER", "X-API-Key", "a header name", "a bearer token is read as well",
        text(&Config::api_key_header)},
@@ -340,12 +343,11 @@ const std::vector<Variable>& variables() {
        read_cold_cache},
       {"MATRX_DISK_REFUSE_BELOW", "5%", "1% to 50%, bytes with k, m or g, or 0",
        "no sandbox is made while less than that is free on the disk of the data folder or of the "
-       "container engine; 0 = only where there is nothing at all",
+       "container engine; percents mean 8g at most; 0 = only where there is nothing at all",
        disk_share(&DiskLimits::refuse_below)},
       {"MATRX_DISK_END_BELOW", "2%", "1% to 50%, bytes with k, m or g, or 0",
        "the sandbox that takes most of that disk is ended, and its home saved, while less than "
-       "that "
-       "is free; 0 = none is ended",
+       "that is free; percents mean 2g at most; 0 = none is ended",
        disk_share(&DiskLimits::end_below)},
       {"MATRX_HOST_NAME", "", "a name or URL",
        "how other orchestrators on the same registry name this one; default: the machine's name",
@@ -372,6 +374,11 @@ Environment process_environment() {
   };
 }
 
+bool has_short_key(const Config& config) {
+  return std::ranges::any_of(config.api_keys,
+                             [](const std::string& key) { return key.size() < kKeyCharsMin; });
+}
+
 Result<Config> read_config(const Environment& environment) {
   Config config;
   for (const Variable& variable : variables()) {
@@ -389,6 +396,13 @@ Result<Config> read_config(const Environment& environment) {
                 "which opens the API to everybody who reaches the port");
   }
   if (config.api_keys.empty() && !environment("MATRX_HOST")) config.host = "127.0.0.1";
+  if (has_short_key(config) && !is_loopback(config.host)) {
+    return fail(
+        Code::invalid,
+        fmt::format("MATRX_API_KEY holds a key of fewer than {} characters, which strangers "
+                    "find by trying: make it longer, or set MATRX_HOST=127.0.0.1",
+                    kKeyCharsMin));
+  }
   if (config.session_seconds > config.ttl_seconds_max) {
     return fail(Code::invalid, fmt::format("MATRX_MAX_SESSION_DURATION_SECONDS is {}; it takes at "
                                            "most MATRX_MAX_TTL_SECONDS, which is {}",

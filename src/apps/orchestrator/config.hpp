@@ -70,6 +70,9 @@ struct Config {
 using Environment = std::function<std::optional<std::string>(const std::string& name)>;
 Environment process_environment();
 
+// Whether one of the keys is so short that it can be found by trying: taken on loopback only.
+bool has_short_key(const Config& config);
+
 // invalid: one line that names the variable, what it got and what it takes.
 Result<Config> read_config(const Environment& environment);
 

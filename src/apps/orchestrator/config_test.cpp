@@ -63,6 +63,9 @@ TEST(Config, KeysAreLongAndCanBeSent) {
     EXPECT_EQ(config.error().message.find(bad), std::string::npos) << "it is a secret";
   }
   EXPECT_TRUE(read({{"MATRX_API_KEY", "twelve-chars"}}));
+  const auto here = read({{"MATRX_API_KEY", "k"}, {"MATRX_HOST", "127.0.0.1"}});
+  ASSERT_TRUE(here);
+  EXPECT_TRUE(has_short_key(*here));
   EXPECT_TRUE(read({{"MATRX_API_KEY", std::string(1024, 'k')}}));
 }
 

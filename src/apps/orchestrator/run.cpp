@@ -300,6 +300,10 @@ Result<void> run(const Config& config, const PortsFilter& filter) {
     log::warning("MATRX_API_KEY is not set: everybody who reaches this address can use it",
                  {{"host", config.host}, {"port", config.port}});
   }
+  if (has_short_key(config)) {
+    log::warning("MATRX_API_KEY holds a key that can be found by trying",
+                 {{"characters_at_least", kKeyCharsMin}});
+  }
   warn_of_small_kernel_tables();
   SystemClock clock;
   SystemRandom random;
