@@ -150,6 +150,8 @@ def check_environment(text):
     for name in PRODUCTION:
         if not active.get(name, "").strip(" ,"):
             yield f"{name} is empty"
+    if "MATRX_FIREWALL" in active:
+        yield "MATRX_FIREWALL belongs into .env: docker-compose.yml hides it here"
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         if active.get(name) == "test":
             yield f"{name} is LocalStack's dummy"

@@ -23,7 +23,7 @@ port_in_use() {
 # Runs beside the orchestrator until it answers, then shows what to try. Ends with it, should it never answer.
 show_hints_when_ready() {
   local orchestrator=$1 url=http://localhost:$MATRX_PORT key=''
-  until curl -fs -m 2 "$url/health" >/dev/null 2>&1; do
+  until curl -fs -m 2 "$url/health/ready" >/dev/null 2>&1; do
     [ -d "/proc/$orchestrator" ] || return 0
     sleep 0.2
   done

@@ -22,7 +22,7 @@ newcomer() {
 run_once() {
   local title=$1 started=$SECONDS id answer
   newcomer make run >/tmp/run.log 2>&1 </dev/null &
-  until curl -fs -m 2 http://localhost:8000/health >/dev/null 2>&1; do
+  until curl -fs -m 2 http://localhost:8000/health/ready >/dev/null 2>&1; do
     if ! kill -0 $! 2>/dev/null || [ $((SECONDS - started)) -gt "$READY_SECONDS_MAX" ]; then
       tail -n 60 /tmp/run.log build/logs/*.log 2>/dev/null
       fresh_say "FAILED: $title"

@@ -90,14 +90,14 @@ Task<http::Response> Api::create_sandbox(Context& context) {
   if (const auto problems = size_problems(*request, core_.cpus()); !problems.empty()) {
     co_return validation_response(problems, context.request_id);
   }
-  // No limit of the caller's, which would be 429.
-  if (const auto room = core_.admit(); !room) {
-    co_return error_response(503, room.error().code, room.error().message, context.request_id);
-  }
   CreateSpec spec = to_spec(*std::move(request));
   auto key = idempotency_key_of(context);
   if (!key) co_return error_response(key.error(), context.request_id);
   spec.idempotency_key = *std::move(key);
+  // No limit of the caller's, which would be 429.
+  if (const auto room = co_await core_.admit(spec.idempotency_key); !room) {
+    co_return error_response(503, room.error().code, room.error().message, context.request_id);
+  }
   const auto created = co_await core_.create(std::move(spec), context.actor());
   if (!created) co_return error_response(created.error(), context.request_id);
   http::Response response = json_response(201, sandbox_schema().encode(to_body(*created)));

@@ -198,7 +198,8 @@ bool link_where_scarce(int source, int folder, const std::string& path) {
   struct statvfs disk{};
   if (::fstat(source, &info) != 0 || ::fstatvfs(folder, &disk) != 0) return false;
   const auto free = static_cast<std::int64_t>(disk.f_bavail * disk.f_frsize);
-  if (info.st_blocks * kStatBlockBytes <= free / kScarceShare) return false;
+  const bool is_large = info.st_blocks * kStatBlockBytes > free / kScarceShare;
+  if (!is_large && has_room_for_copy(source, folder)) return false;
   const std::string from = "/proc/self/fd/" + std::to_string(source);
   return ::linkat(AT_FDCWD, from.c_str(), folder, path.c_str(), AT_SYMLINK_FOLLOW) == 0;
 }

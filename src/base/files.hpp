@@ -42,8 +42,8 @@ std::int64_t holes_of(const struct stat& info);
 // reading and writing.
 Result<void> dig_holes(int file);
 // Gives a file that nobody changes any more a second name below a folder, where a copy would take
-// more than a share of what is free there. False: it would not, or the file cannot have one there
-// (it lies on another disk, say): to be copied.
+// more than a share of what is free there, or is not worth a try. False: it would not, or the file
+// cannot have one there (it lies on another disk, say): to be copied.
 bool link_where_scarce(int source, int folder, const std::string& path);
 
 // False: a copy of the file would leave almost nothing of the folder's disk to others, and is not

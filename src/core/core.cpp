@@ -14,6 +14,7 @@ CoreSettings with_process(CoreSettings settings, Random& random) {
   return settings;
 }
 
+constexpr const char* kStarting = "The service is starting.";
 constexpr auto kOpenPauseMin = milliseconds(500);  // between two tries; doubles
 constexpr auto kOpenPauseMax = milliseconds(15'000);
 
@@ -66,11 +67,12 @@ Core::Core(Executor executor, CoreSettings settings, Store& store, Runtime& runt
              runtime, clock) {}
 
 Task<Result<void>> Core::open() {
-  opening_ = Error{Code::unavailable, "The service is starting.", {}};
+  opening_ = Error{Code::unavailable, kStarting, {}};
   milliseconds pause = kOpenPauseMin;
   for (;;) {
     auto opened = co_await open_rest();
-    if (opened) opening_.reset();
+    if (opened && waits_for_start_) opening_ = Error{Code::unavailable, kStarting, {}};
+    if (opened && !waits_for_start_) opening_.reset();
     if (opened || !may_pass(parts_open_, opened.error().code)) co_return opened;
     opening_ = opened.error();
     log::warning("the start waits for what it needs", {{"error", opening_->message},
@@ -124,6 +126,7 @@ Task<Result<void>> Core::reconcile() {
 }
 
 void Core::start() {
+  opening_.reset();
   loops_.start();
   home_loop_.start();
   monitor_.start();
@@ -155,8 +158,17 @@ Task<void> Core::join() {
   co_await home_sync_.join();
 }
 
+Task<Result<void>> Core::admit(std::optional<IdempotencyKey> key) {
+  const auto room = disk_watch_.admit();
+  if (room || !key) co_return room;
+  // Who repeats a create that came through gets its sandbox, however little room there is now.
+  CO_TRY(made, co_await store_.find_claimed(*std::move(key)));
+  if (made) co_return Result<void>();
+  co_return room;
+}
+
 Task<Result<Sandbox>> Core::create(CreateSpec spec, Actor actor) {
-  CO_CHECK(admit());
+  CO_CHECK(co_await admit(spec.idempotency_key));
   auto created = co_await lifecycle_.create(std::move(spec), std::move(actor));
   if (created && hosts_.is_here(*created) && is_usable(created->status)) {
     signals_.listen(created->id);

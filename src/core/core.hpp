@@ -26,6 +26,9 @@ class Core {
   // has passed: opening() says why meanwhile. What it answers with must stop the start: somebody
   // has to correct something.
   Task<Result<void>> open();
+  // Nobody is let in before start(): who serves meanwhile has walls to put up, and may be told by
+  // the first reconciliation that it must not start at all.
+  void wait_for_start() { waits_for_start_ = true; }
   // nothing: it is open.
   const std::optional<Error>& opening() const { return opening_; }
 
@@ -42,8 +45,9 @@ class Core {
 
   // Of one sandbox. not_found where there is no such id.
   Task<Result<Sandbox>> create(CreateSpec spec, Actor actor);
-  // Whether this host has room for another sandbox: create() asks as well. exhausted.
-  Result<void> admit() { return disk_watch_.admit(); }
+  // Whether this host has room for another sandbox, or the key has made it before: create() asks as
+  // well. exhausted.
+  Task<Result<void>> admit(std::optional<IdempotencyKey> key);
   const DiskTotals& disk_totals() const { return disk_watch_.totals(); }
   Task<Result<Sandbox>> get(SandboxId id) { return store_.get(id); }
   Task<Result<Sandbox>> extend(SandboxId id, seconds ttl, Actor actor) {
@@ -106,6 +110,7 @@ class Core {
   CoreSettings settings_;
   std::optional<Error> opening_;  // why it is not open yet
   int parts_open_ = 0;
+  bool waits_for_start_ = false;
   Store& store_;
   Runtime& runtime_;
   Machine& machine_;

@@ -18,6 +18,7 @@ constexpr auto kNextEndAfter = milliseconds(30'000);
 constexpr auto kNobodyFoundFor = milliseconds(5000);
 constexpr int kPercent = 100;
 constexpr std::int64_t kHelpfulShare = 100;  // an end helps that frees one part in so many
+constexpr std::int64_t kHelpfulBytes = kDiskLeftBytesMax / 8;  // or that, of a large disk
 
 std::int64_t to_bytes(const DiskShare& share, std::int64_t total) {
   if (share.bytes > 0) return share.bytes;
@@ -73,15 +74,19 @@ DiskLevel disk_level(const DiskRoom& room, const DiskLimits& limits) {
 }
 
 std::optional<SandboxId> largest_grower(const DiskRoom& room, const DiskUses& before,
-                                        const DiskUses& now) {
+                                        const DiskUses& now, std::int64_t unseen) {
   const bool by_inodes = is_short_of_inodes(room);
   const auto size_of = [&](const DiskUse& use) { return by_inodes ? use.inodes : use.bytes; };
-  const std::int64_t least = (by_inodes ? room.inodes_total : room.bytes_total) / kHelpfulShare;
+  const std::int64_t least = by_inodes ? room.inodes_total / kHelpfulShare
+                                       : std::min(room.bytes_total / kHelpfulShare, kHelpfulBytes);
+  // One that is larger than a look can see has taken what nobody else has.
+  const auto size = [&](const auto& entry) {
+    return size_of(entry.second) + (entry.second.is_whole ? 0 : std::max<std::int64_t>(unseen, 0));
+  };
   const auto grown = [&](const auto& entry) {
     const auto known = before.find(entry.first);
-    return size_of(entry.second) - (known == before.end() ? 0 : size_of(known->second));
+    return size(entry) - (known == before.end() ? 0 : size_of(known->second));
   };
-  const auto size = [&](const auto& entry) { return size_of(entry.second); };
   if (now.empty()) return std::nullopt;
   const auto grower = std::ranges::max_element(now, {}, grown);
   if (grown(*grower) > 0 && size(*grower) >= least) return grower->first;
@@ -89,7 +94,9 @@ std::optional<SandboxId> largest_grower(const DiskRoom& room, const DiskUses& be
   return size(*largest) >= least ? std::optional(largest->first) : std::nullopt;
 }
 
-void DiskWatch::start() { tasks_.spawn("disk", watch_for_ever()); }
+void DiskWatch::start() {
+  tasks_.spawn_for_ever("disk", clock_, [this] { return watch_for_ever(); });
+}
 
 Task<void> DiskWatch::watch_for_ever() {
   bool works = true;
@@ -134,9 +141,24 @@ Task<Result<void>> DiskWatch::look() {
   if (level == DiskLevel::critical && now >= end_at_) co_return co_await end_grower(*worst);
   if (before_ || now < measure_at_) co_return Result<void>();
   measure_at_ = now + kMeasureInterval;
-  CO_TRY(uses, co_await measure(*worst));
+  // With an end: who fills the disk meanwhile must not go unseen.
+  CO_TRY(uses, co_await within(clock_, kMeasureInterval, "The disk", measure(*worst)));
   before_ = std::move(uses);
+  before_room_ = *worst;
   co_return Result<void>();
+}
+
+std::int64_t unseen_growth(const DiskRoom& room_before, const DiskUses& before,
+                           const DiskRoom& room, const DiskUses& now) {
+  const bool by_inodes = is_short_of_inodes(room);
+  const auto size_of = [&](const DiskUse& use) { return by_inodes ? use.inodes : use.bytes; };
+  std::int64_t unseen = by_inodes ? room_before.inodes_free - room.inodes_free
+                                  : room_before.bytes_free - room.bytes_free;
+  for (const auto& [id, use] : now) {
+    const auto known = before.find(id);
+    unseen -= size_of(use) - (known == before.end() ? 0 : size_of(known->second));
+  }
+  return unseen;
 }
 
 void DiskWatch::note(const DiskRoom* worst, DiskLevel level) {
@@ -160,8 +182,8 @@ Task<Result<DiskUses>> DiskWatch::measure(const DiskRoom& room) {
   for (const Sandbox& row : rows) {
     if (!is_usable(row.status)) continue;
     const auto layer = co_await runtime_.layer_folder(row.id);
-    CO_TRY(use, co_await disk_.use(row.id, layer.value_or(""), room.device));
-    uses.emplace(row.id, use);
+    const auto use = co_await disk_.use(row.id, layer.value_or(""), room.device);
+    if (use) uses.emplace(row.id, *use);
   }
   co_return uses;
 }
@@ -173,8 +195,12 @@ Task<Result<void>> DiskWatch::end_grower(const DiskRoom& room) {
     co_return Result<void>();
   }
   CO_TRY(uses, co_await measure(room));
-  const auto id = largest_grower(room, before_.value_or(DiskUses()), uses);
-  if (!before_) before_ = std::move(uses);
+  const std::int64_t unseen = before_ ? unseen_growth(before_room_, *before_, room, uses) : 0;
+  const auto id = largest_grower(room, before_.value_or(DiskUses()), uses, unseen);
+  if (!before_) {
+    before_ = std::move(uses);
+    before_room_ = room;
+  }
   if (id) {
     end_at_ = clock_.uptime() + kNextEndAfter;
     CO_CHECK(co_await end(*id, room));
@@ -194,7 +220,11 @@ Task<Result<void>> DiskWatch::end(SandboxId id, const DiskRoom& room) {
       .graceful = false, .reason = StopReason::error, .detail = why, .status_detail = why};
   const auto begun = co_await driver_.begin_stop(id, stop, kDiskLoop);
   if (!begun && begun.error().code == Code::exhausted) {
-    co_return co_await driver_.end_unwritten(id, std::move(stop));
+    const auto ended = co_await driver_.end_unwritten(id, std::move(stop));
+    // Without room its row would never say so, and its home never be saved.
+    co_await release_reserve();
+    driver_.schedule(id, kDiskLoop);
+    co_return ended;
   }
   if (!begun) co_return std::unexpected(begun.error());
   CO_CHECK(co_await runtime_.remove(id));

@@ -25,9 +25,14 @@ DiskLevel disk_level(const DiskRoom& room, const DiskLimits& limits);
 using DiskUses = std::map<SandboxId, DiskUse>;
 
 // Who is to be ended so that the disk has room: the one that has grown most since `before`, or,
-// where none has grown, the largest. None: there is no one whose end would help.
+// where none has grown, the largest. None: there is no one whose end would help. unseen: what the
+// disk has lost meanwhile that no look has found, of whoever is larger than a look can see.
 std::optional<SandboxId> largest_grower(const DiskRoom& room, const DiskUses& before,
-                                        const DiskUses& now);
+                                        const DiskUses& now, std::int64_t unseen = 0);
+
+// What the disk has lost, by bytes or by inodes, whichever are short, beside what these have grown.
+std::int64_t unseen_growth(const DiskRoom& room_before, const DiskUses& before,
+                           const DiskRoom& room, const DiskUses& now);
 
 struct DiskTotals {
   std::vector<DiskRoom> rooms;  // as of the last look
@@ -80,6 +85,7 @@ class DiskWatch {
   DiskTotals totals_;
   DiskLevel level_ = DiskLevel::enough;
   std::string words_;               // on the disk that has too little
+  DiskRoom before_room_;            // the disk at the time of before_
   std::optional<DiskUses> before_;  // what each took when little was left for the first time
   milliseconds measure_at_{0};      // of the clock's uptime, as the next
   milliseconds end_at_{0};

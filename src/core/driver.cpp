@@ -75,7 +75,12 @@ Task<Result<bool>> Driver::catch_up(const Sandbox& row, Actor actor) {
   const auto known = unwritten_.find(row.id);
   if (known == unwritten_.end()) co_return false;
   const bool is_due = is_usable(row.status);
-  if (is_due) CO_CHECK(co_await begin_stop(row.id, known->second, std::move(actor)));
+  if (is_due) {
+    const auto begun = co_await begin_stop(row.id, known->second, std::move(actor));
+    const bool is_full = !begun && begun.error().code == Code::exhausted;
+    if (is_full) CO_CHECK(co_await runtime_.remove(row.id));  // where that has failed before
+    if (!begun) co_return std::unexpected(begun.error());
+  }
   unwritten_.erase(row.id);
   co_return is_due;
 }

@@ -2,12 +2,14 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <set>
 
 namespace matrx {
 namespace {
 
 constexpr std::size_t kNameBytesMax = 255;  // NAME_MAX
+constexpr std::size_t kNumberBytesMax = 9;  // of "-1234567"
 
 enum class Verdict { believe, keep_stored, keep_both };
 
@@ -45,13 +47,19 @@ std::string shortened(std::string name, std::size_t bytes_max) {
   return name;
 }
 
-std::string name_beside(const std::string& path, const std::string& sandbox_id,
+// Where to go on counting, by the name without its number: thousands of long names may be one when
+// they are shortened.
+using Numbers = std::map<std::string, int>;
+
+std::string name_beside(const std::string& path, const std::string& sandbox_id, Numbers& numbers,
                         const std::function<bool(const std::string&)>& is_taken) {
   const auto slash = path.rfind('/');
   const std::string folder = slash == std::string::npos ? "" : path.substr(0, slash + 1);
   const std::string name = path.substr(folder.size());
-  for (int n = 1;; ++n) {
-    const std::string suffix = ".conflict-" + sandbox_id + (n == 1 ? "" : "-" + std::to_string(n));
+  const std::string first = ".conflict-" + sandbox_id;
+  int& n = numbers[folder + shortened(name, kNameBytesMax - first.size() - kNumberBytesMax)];
+  for (;;) {
+    const std::string suffix = ++n == 1 ? first : first + "-" + std::to_string(n);
     std::string wanted = folder + shortened(name, kNameBytesMax - suffix.size()) + suffix;
     if (!is_taken(wanted)) return wanted;
   }
@@ -107,8 +115,8 @@ class Doubter {
 
   // With all that is below it.
   void move_aside(const std::string& path) {
-    const std::string to =
-        name_beside(path, sandbox_id_, [this](const std::string& name) { return is_taken(name); });
+    const std::string to = name_beside(path, sandbox_id_, numbers_,
+                                       [this](const std::string& name) { return is_taken(name); });
     doubts_.beside.emplace_back(path, to);
     std::vector<HomeTree::node_type> moved;
     moved.push_back(scan_.tree.extract(path));
@@ -131,6 +139,7 @@ class Doubter {
   const HomeTree& remote_;
   HomeScan& scan_;
   const std::string& sandbox_id_;
+  Numbers numbers_;
   HomeDoubts doubts_;
 };
 
@@ -146,6 +155,7 @@ std::size_t keep_replaced(UploadPlan& plan, const HomeTree& remote, const HomeTr
   std::set<std::string> is_kept;
   for (const auto& [from, to] : plan.set_aside) is_kept.insert(from);
   std::size_t kept = 0;
+  Numbers numbers;
   for (const auto& path : plan.put) {
     const auto before = plan.before.find(path);
     const bool is_replaced = before != plan.before.end() && before->second.kind == NodeKind::file &&
@@ -153,7 +163,7 @@ std::size_t keep_replaced(UploadPlan& plan, const HomeTree& remote, const HomeTr
     if (!is_replaced) continue;
     ++kept;
     bool is_there = false;
-    const std::string to = name_beside(path, sandbox_id, [&](const std::string& name) {
+    const std::string to = name_beside(path, sandbox_id, numbers, [&](const std::string& name) {
       const auto there = remote.find(name);
       is_there = there != remote.end() && there->second.kind == NodeKind::file &&
                  there->second.size_bytes == before->second.size_bytes && !local.contains(name);

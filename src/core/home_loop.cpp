@@ -51,7 +51,7 @@ Task<Result<void>> HomeLoop::schedule_unsaved() {
   for (const Sandbox& row : rows) {
     if (!is_final(row.status)) continue;
     const bool is_kept_long = row.stopped_at && now - *row.stopped_at > kUnsavedKept;
-    if (is_kept_long && homes_.can_never_be_saved(row.id)) {
+    if (is_kept_long && homes_.was_hopeless_for(row.id, kClockDoubt)) {
       tasks_.spawn("give up a home", give_up(row.id));
     } else {
       driver_.schedule(row.id, kHomes);

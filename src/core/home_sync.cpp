@@ -178,7 +178,7 @@ Task<Result<HomeScan>> HomeSync::read_home(SandboxId id, Extent extent,
 
 Result<void> HomeSync::check_size(const HomeScan& scan, Extent extent) const {
   const std::int64_t zeros = storage_.keeps_holes() ? 0 : scan.hole_bytes;
-  const bool fits = scan.bytes + zeros <= settings_.home_bytes_max;
+  const bool fits = add_capped(scan.bytes, zeros) <= settings_.home_bytes_max;
   if (fits || extent == Extent::what_fits) return {};
   std::string words =
       "The home has more than " + std::to_string(settings_.home_bytes_max) + " bytes";
@@ -322,6 +322,7 @@ Task<Result<void>> HomeSync::send(const Sandbox& row, UploadPlan& plan, HomeTree
     CO_CHECK(co_await homes_.write_journal(row.id, std::move(both)));
   }
   for (const auto& [from, to] : plan.set_aside) {
+    CO_CHECK(check_held(row.user_id));
     auto copied = co_await storage_.copy(place, from, to);
     if (!copied) co_return std::unexpected(copied.error());
     HomeNode& node = plan.result.at(to);
@@ -365,6 +366,7 @@ Task<Result<Storage::Stored>> HomeSync::store_all(const Sandbox& row, const Uplo
   const bool keeps_holes = storage_.keeps_holes();
   Storage::Stored all;
   for (std::size_t done = 0; done < plan.put.size();) {
+    CO_CHECK(check_held(row.user_id));
     if (done > 0 && !at_rest && patience.is_over()) {
       co_return fail(Code::timeout, "There is much to send; the next checkpoint goes on with it.");
     }

@@ -88,6 +88,12 @@ class HomeSync {
     const auto failed = failed_.find(id);
     return failed != failed_.end() && failed->second.is_lasting;
   }
+  // The same, for so long in this life: dates alone may be those of a clock that was set.
+  bool was_hopeless_for(const SandboxId& id, milliseconds duration) const {
+    const auto failed = failed_.find(id);
+    return failed != failed_.end() && failed->second.is_lasting &&
+           clock_.uptime() - failed->second.lasting_since >= duration;
+  }
 
   // A home that no row knows: creates of its user wait for it, as for those of sandboxes, until it
   // is saved, which also frees the disk, or is let go.
@@ -118,9 +124,10 @@ class HomeSync {
   };
   struct Failed {
     milliseconds pause{0};
-    milliseconds until{0};    // of the clock's uptime
-    bool is_lasting = false;  // it will fail again
-    bool has_fitted = false;  // what can be saved of it is
+    milliseconds until{0};          // of the clock's uptime
+    bool is_lasting = false;        // it will fail again
+    milliseconds lasting_since{0};  // of the clock's uptime
+    bool has_fitted = false;        // what can be saved of it is
   };
   struct Stray {
     std::string user_id;

@@ -68,7 +68,10 @@ Task<void> HomeSync::tell(const Sandbox& row, SyncDirection direction, const Err
 
 Task<Result<std::int64_t>> HomeSync::remove_storage(std::string user_id, std::vector<Tier> tiers,
                                                     Actor actor) {
-  const auto turn = co_await turns_.take(user_id);
+  const auto turn = co_await with_deadline(clock_, kCreateWait, turns_.take(user_id));
+  if (!turn) {
+    co_return fail(Code::unavailable, "The home of this user is being saved; try again later.");
+  }
   std::function<Task<Result<std::int64_t>>()> work = [this, user_id, tiers] {
     return remove_unused(user_id, tiers);
   };

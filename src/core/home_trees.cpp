@@ -21,7 +21,7 @@ std::int64_t bytes_of(const HomeNode& node, bool keeps_holes) {
 std::int64_t bytes_of(const HomeTree& tree, bool keeps_holes) {
   std::int64_t bytes = 0;
   for (const auto& [path, node] : tree) {
-    if (node.kind == NodeKind::file) bytes += bytes_of(node, keeps_holes);
+    if (node.kind == NodeKind::file) bytes = add_capped(bytes, bytes_of(node, keeps_holes));
   }
   return bytes;
 }
@@ -29,19 +29,20 @@ std::int64_t bytes_of(const HomeTree& tree, bool keeps_holes) {
 std::vector<std::string> take_out_what_does_not_fit(HomeTree& tree, std::int64_t bytes_max,
                                                     bool keeps_holes) {
   std::vector<std::string> taken;
-  std::int64_t bytes = bytes_of(tree, keeps_holes);
-  if (bytes <= bytes_max) return taken;
+  if (bytes_of(tree, keeps_holes) <= bytes_max) return taken;
   std::vector<std::pair<std::int64_t, std::string>> by_size;
   for (const auto& [path, node] : tree) {
     if (node.kind == NodeKind::file) by_size.emplace_back(bytes_of(node, keeps_holes), path);
   }
-  std::ranges::sort(by_size, std::greater());
+  std::ranges::sort(by_size);
+  std::int64_t kept = 0;
   for (auto& [size, path] : by_size) {
-    if (bytes <= bytes_max) break;
-    bytes -= size;
+    kept = add_capped(kept, size);
+    if (kept <= bytes_max) continue;
     tree.erase(path);
     taken.push_back(std::move(path));
   }
+  std::ranges::reverse(taken);  // the largest first
   return taken;
 }
 

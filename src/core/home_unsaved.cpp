@@ -166,6 +166,7 @@ Task<void> HomeSync::save_in_background(Sandbox row, std::shared_ptr<Saving> sav
     Failed& failed = failed_[row.id];
     failed.pause = std::clamp<milliseconds>(failed.pause * 2, kSaveRetryMin, kSaveRetryMax);
     failed.until = clock_.uptime() + failed.pause;
+    if (is_lasting && !failed.is_lasting) failed.lasting_since = clock_.uptime();
     failed.is_lasting = is_lasting;
     failed.has_fitted = has_fitted;
     co_await registry_.note_storage(row.id, kHomesLoop, StorageState::active, std::move(words));
@@ -235,9 +236,8 @@ Task<Result<void>> HomeSync::save_stray(KeptHome home) {
       co_return std::unexpected(done.error());
     }
   }
-  CO_CHECK(co_await homes_.forget(home.id));
-  let_go_stray(home.id);
-  co_return Result<void>();
+  let_go_stray(home.id);  // the storage has it all: nobody need wait for the disk
+  co_return co_await homes_.forget(home.id);
 }
 
 Task<Result<void>> HomeSync::give_up(SandboxId id, Actor actor) {

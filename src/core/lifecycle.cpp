@@ -36,7 +36,12 @@ Task<Result<Sandbox>> Lifecycle::create(CreateSpec spec, Actor actor) {
   }
   // No row for what cannot even begin.
   CO_CHECK(co_await runtime_.ping());
-  CO_CHECK(runtime_.check_room());
+  if (auto room = runtime_.check_room(); !room) {
+    // Who repeats a create that came through gets its sandbox, however little room there is now.
+    if (!spec.idempotency_key) co_return std::unexpected(room.error());
+    CO_TRY(made, co_await store_.find_claimed(*spec.idempotency_key));
+    if (!made) co_return std::unexpected(room.error());
+  }
   Sandbox row = new_row(spec);
   const SandboxId id = row.id;
   std::optional<Turns::Turn> turn(co_await driver_.take_turn(id));

@@ -27,6 +27,11 @@ struct HomeNode {
   bool operator==(const HomeNode&) const = default;
 };
 
+// At most INT64_MAX: a hostile home's sparse files have any size that they like.
+constexpr std::int64_t add_capped(std::int64_t a, std::int64_t b) {
+  return b > INT64_MAX - a ? INT64_MAX : a + b;
+}
+
 // By path relative to the home: "a/b", bytes as the kernel has them, never empty, no "." or "..".
 // Folders are nodes of their own, so that empty ones survive.
 using HomeTree = std::map<std::string, HomeNode>;

@@ -112,10 +112,11 @@ Task<Result<void>> DockerRuntime::prepare() {
                    settings_.sandboxes_dir.string() + ": " + ec.message());
   }
   co_await learn_about_engine();
-  CO_CHECK(co_await ensure_guarded_network());
-  const auto reopened = co_await reopen_allowlist();
-  // Waiting does not mend it.
-  if (!reopened && reopened.error().code == Code::invalid) co_return reopened;
+  // Waiting does not mend a network that is not as it must be.
+  CO_CHECK(co_await ensure_network(docker::NetworkKind::open));
+  // Both tell what keeps them; creates are refused where it matters, and what lives goes on.
+  (void)co_await ensure_firewall_or_warn();
+  (void)co_await reopen_allowlist();
   co_return Result<void>();
 }
 

@@ -42,7 +42,10 @@ Task<Result<void>> DockerRuntime::ensure_firewall() {
   if (!puts_up_rules()) co_return Result<void>();
   auto bridge = co_await find_bridge(settings_.network);
   if (!bridge) {
-    note_walls(std::unexpected(bridge.error()));
+    // An engine that is away says nothing of rules that stand.
+    const Code code = bridge.error().code;
+    const bool is_away = code == Code::unavailable || code == Code::timeout;
+    if (!is_away || walls_.state != Walls::State::up) note_walls(std::unexpected(bridge.error()));
     co_return std::unexpected(bridge.error());
   }
   docker::FirewallPlan plan{.installation = settings_.installation,
@@ -166,6 +169,9 @@ Task<Result<void>> DockerRuntime::reopen_allowlist() {
   const auto found =
       co_await call(Method::get, "/networks/" + docker::allowlist_network(settings_));
   if (found && found->status == 404) co_return Result<void>();
+  const bool is_theirs = found && docker::succeeded(*found) &&
+                         docker::read_network_owner(found->body) != settings_.installation;
+  if (is_theirs) co_return Result<void>();  // of another installation beside us
   auto opened = co_await open_allowlist();
   if (opened) co_return opened;
   is_reopening_due_ = true;  // with the next look at the containers

@@ -160,7 +160,7 @@ class Scanner {
                                        " bytes, each with the folders above it.");
     }
     scan_.bytes += node.size_bytes - node.hole_bytes;
-    scan_.hole_bytes += node.hole_bytes;
+    scan_.hole_bytes = add_capped(scan_.hole_bytes, node.hole_bytes);
     if (!limits_.cuts && scan_.bytes > limits_.bytes_max) {
       return fail(Code::too_large,
                   "The home has more than " + std::to_string(limits_.bytes_max) + " bytes.");

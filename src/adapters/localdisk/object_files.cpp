@@ -160,8 +160,14 @@ Result<void> ObjectFiles::write_part(Batch& batch, const std::string& path, int 
 // Its time tells this version from others, as a copy's would: it must not be one that a user chose.
 Result<void> ObjectFiles::note_linked(Batch& batch, Part part, int source) {
   struct stat info{};
-  const bool is_noted = ::futimens(source, nullptr) == 0 && ::fstat(source, &info) == 0;
-  part.tag = tag_of(info);
+  bool is_noted = ::fstat(source, &info) == 0;
+  const auto [known, is_first] = batch.linked.try_emplace({info.st_dev, info.st_ino});
+  // Another name of the same file: one more touch would change what the first one was called.
+  if (is_noted && is_first) {
+    is_noted = ::futimens(source, nullptr) == 0 && ::fstat(source, &info) == 0;
+    known->second = tag_of(info);
+  }
+  part.tag = known->second;
   std::string path = part.path;
   batch.parts.push_back(std::move(part));
   return is_noted ? Result<void>() : file_error("take over " + path);
@@ -177,6 +183,8 @@ Result<void> ObjectFiles::commit(Batch& batch) const {
     if (::renameat(root, part.part.c_str(), root, part.path.c_str()) != 0) {
       return file_error("rename to " + part.path);
     }
+    // Two names of one file, of a try that was cut off: the rename has left both.
+    if (batch.may_link) ::unlinkat(root, part.part.c_str(), 0);
   }
   if (batch.durable && ::syncfs(root) != 0) return file_error("sync " + folder_);
   return {};

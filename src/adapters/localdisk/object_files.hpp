@@ -7,7 +7,9 @@
 #include <sys/stat.h>
 
 #include <functional>
+#include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/descriptor.hpp"
@@ -44,7 +46,8 @@ class ObjectFiles {
     std::string name;         // how all of its parts begin
     std::string last_folder;  // of the part before: it is there
     bool durable = true;      // commit() returns when the disk has them
-    bool may_link = false;    // nobody changes the sources any more: see link_where_scarce
+    std::map<std::pair<dev_t, ino_t>, std::string> linked;  // their tags, by file
+    bool may_link = false;  // nobody changes the sources any more: see link_where_scarce
   };
   Result<Batch> begin(bool durable) const;
   // Takes the bytes of another file; commit() gives all parts their names. Without it they go.

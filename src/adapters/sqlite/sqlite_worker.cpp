@@ -52,6 +52,7 @@ void bind_filter(sqlite::Statement& statement, const ListQuery& query) {
 }  // namespace
 
 Result<void> SqliteStore::Worker::open(const std::string& path) {
+  if (database_) return {};  // an earlier try came so far: statements and locks belong to it
   TRY(database, sqlite::Database::open(path));
   // What is_shared() says: this process alone has it. Readers, such as a backup, ask for no lock.
   lock_ = Descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC));

@@ -216,7 +216,7 @@ Task<Result<void>> first_reconciliation(Core& core) {
   if (reconciled) co_return Result<void>();
   const Error& error = reconciled.error();
   if (error.code == Code::invalid) co_return std::unexpected(error);
-  log::warning("container engine cannot be reached; trying again",
+  log::warning("the first reconciliation did not come to its end; trying again",
                {{"error", error.message}, {"internal", error.internal}});
   co_return Result<void>();
 }
@@ -264,8 +264,6 @@ Task<Result<void>> work(const Config& config, Core& core, http::Server& server,
   if (gateway != nullptr) ways.spawn("ssh gateway", gateway->run());
   co_await serving.wait();
   co_await ways.join();
-  core.cancel();
-  co_await core.join();
   co_return Result<void>();
 }
 
@@ -281,6 +279,7 @@ Task<Result<void>> serve(const Config& config, Core& core, http::Server& server,
   Serving serving(executor, server);
   auto result = server.listen_tcp(config.host, static_cast<std::uint16_t>(config.port));
   if (result) {
+    core.wait_for_start();
     serving.start();
     log::info("listening", {{"host", config.host}, {"port", server.port()}});
     const auto opened = co_await unless_first(serving.wait(), core.open());
@@ -288,6 +287,9 @@ Task<Result<void>> serve(const Config& config, Core& core, http::Server& server,
     if (opened && result && gateway != nullptr) result = gateway->open();
     if (opened && result) result = co_await work(config, core, server, gateway, serving);
     co_await serving.end();
+    // Whatever ended it: the first look at the homes may have begun something.
+    core.cancel();
+    co_await core.join();
   }
   helpers.cancel();
   co_await helpers.join();
