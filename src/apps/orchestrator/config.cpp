@@ -389,8 +389,8 @@ Result<Config> read_config(const Environment& environment) {
                 fmt::format("{} is '{}'; it takes {}", variable.name,
                             variable.secret ? "(not shown)" : value, variable.takes));
   }
-  // A template whose secret was missing must not open the API.
-  if (config.api_keys.empty() && environment("MATRX_API_KEY")) {
+  // A template whose secrets were missing must not open the API. Nothing at all is the word for it.
+  if (config.api_keys.empty() && !environment("MATRX_API_KEY").value_or("").empty()) {
     return fail(Code::invalid,
                 "MATRX_API_KEY is set and names no key: give it one, or take the variable away, "
                 "which opens the API to everybody who reaches the port");
