@@ -63,7 +63,7 @@ struct SimHome {
 };
 
 struct SimDiskState {
-  std::int64_t bytes_total = 1'000'000'000'000;
+  std::int64_t bytes_total = 100'000'000'000;
   std::int64_t bytes_of_others = 0;            // neither ours nor of sandboxes
   std::map<SandboxId, std::int64_t> bytes_of;  // sandboxes, as long as their homes are there
   bool has_reserve = false;
