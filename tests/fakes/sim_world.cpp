@@ -246,7 +246,9 @@ Task<Result<void>> SimGuest::serve_signals(const SandboxId& id, SignalHandler ha
       AgentSignal signal{.kind = kind, .text = "said by the agent", .payload_json = ""};
       (void)co_await handler(std::move(signal));
     }
-    for (; container != nullptr && container->heartbeats > 0; container = alive(id)) {
+    // After each await anew: the container may be gone.
+    for (container = alive(id); container != nullptr && container->heartbeats > 0;
+         container = alive(id)) {
       --container->heartbeats;
       (void)co_await handler({.kind = SignalKind::heartbeat, .text = "", .payload_json = ""});
     }
