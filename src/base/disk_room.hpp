@@ -11,6 +11,8 @@ namespace matrx {
 inline constexpr std::int64_t kDiskLeftShare = 20;
 inline constexpr std::int64_t kDiskLeftBytesMax = 8LL << 30;
 
+inline constexpr std::int64_t kStatBlockBytes = 512;  // stat(2) counts blocks of these
+
 constexpr std::int64_t left_to_others(std::int64_t bytes_total) {
   return std::min(bytes_total / kDiskLeftShare, kDiskLeftBytesMax);
 }

@@ -26,7 +26,6 @@ constexpr std::size_t kCopyBytes = 256 * 1024;
 constexpr std::int64_t kPageBytes = 4096;
 constexpr std::int64_t kScarceShare = 4;           // of what is free: the rest is for others
 constexpr std::int64_t kSmallBytes = 1024 * 1024;  // always worth a try
-constexpr std::int64_t kStatBlockBytes = 512;
 
 bool write_all(int to, std::string_view text) {
   while (!text.empty()) {
@@ -57,14 +56,14 @@ class Copy {
     struct stat info{};
     if (::fstat(from_, &info) != 0) return file_error("stat");
     const std::int64_t end = info.st_size;
-    const bool has_holes = holes_of(info) > 0;
+    const bool is_sparse = holes_of(info) > 0;
     while (at_ < end) {
-      const std::int64_t data = has_holes ? next(SEEK_DATA, end) : at_;
+      const std::int64_t data = is_sparse ? next(SEEK_DATA, end) : at_;
       if (data > at_) CHECK_OK(pass_hole(data));
       if (at_ == end) break;
       // At least a page: a program that digs holes under us must not keep us at one place.
       const std::int64_t page = std::min(at_ + kPageBytes, end);
-      const std::int64_t hole = has_holes ? std::max(next(SEEK_HOLE, end), page) : end;
+      const std::int64_t hole = is_sparse ? std::max(next(SEEK_HOLE, end), page) : end;
       CHECK_OK(copy_until(hole));
       if (at_ < hole) break;  // it has become shorter
     }
@@ -163,8 +162,7 @@ Result<void> copy_bytes(int from, int to, const std::function<void(std::string_v
 }
 
 std::int64_t holes_of(const struct stat& info) {
-  constexpr std::int64_t kBlockBytes = 512;  // of st_blocks, whatever the file system has
-  const std::int64_t holes = info.st_size - info.st_blocks * kBlockBytes;
+  const std::int64_t holes = info.st_size - info.st_blocks * kStatBlockBytes;
   return holes >= kHoleBytesMin ? holes : 0;
 }
 
@@ -191,6 +189,11 @@ Result<void> dig_holes(int file) {
     zeros_at = at;
   }
   return {};
+}
+
+bool has_holes(int file, std::int64_t size) {
+  const off_t hole = ::lseek(file, 0, SEEK_HOLE);  // the end counts as one
+  return hole >= 0 && hole < size;
 }
 
 bool link_where_scarce(int source, int folder, const std::string& path) {

@@ -38,6 +38,10 @@ Result<void> copy_bytes(int from, int to,
 // How much of the file's size lies on no disk, where that is worth a word.
 std::int64_t holes_of(const struct stat& info);
 
+// Whether a range of the file was never written, or was and never reached the disk: SEEK_HOLE shows
+// both (ext4, XFS and btrfs; on others a file counts as whole). Moves the descriptor's position.
+bool has_holes(int file, std::int64_t size);
+
 // Frees the disk where long pieces of the file are zeros; it reads as before. The descriptor is for
 // reading and writing.
 Result<void> dig_holes(int file);

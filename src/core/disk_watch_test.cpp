@@ -65,6 +65,25 @@ TEST_F(LargestGrower, WhoHasGrownMostGoesAndNotWhoIsLargest) {
             b_);
 }
 
+TEST_F(LargestGrower, OfALargeDiskAGigabyteHelps) {
+  constexpr std::int64_t kGiB = 1LL << 30;
+  DiskRoom room = room_with(kGiB, 1000);
+  room.bytes_total = 4000 * kGiB;
+  EXPECT_EQ(largest_grower(room, {{a_, {.bytes = 12 * kGiB}}},
+                           {{a_, {.bytes = 12 * kGiB}}, {b_, {.bytes = 9 * kGiB}}}),
+            b_);
+}
+
+// Fifty thousand empty files in front of a large one: no look comes to it.
+TEST_F(LargestGrower, WhoIsLargerThanALookHasTakenWhatNobodyElseHas) {
+  const DiskUses before = {{a_, {.bytes = 10, .is_whole = false}}, {b_, {.bytes = 20}}};
+  const DiskUses now = {{a_, {.bytes = 10, .is_whole = false}}, {b_, {.bytes = 50}}};
+  const std::int64_t unseen = unseen_growth(room_with(600, 1000), before, room_with(0, 1000), now);
+  EXPECT_EQ(unseen, 570);
+  EXPECT_EQ(largest_grower(room_with(0, 1000), before, now, unseen), a_);
+  EXPECT_EQ(largest_grower(room_with(0, 1000), before, now), b_);
+}
+
 TEST_F(LargestGrower, WithoutGrowthItIsTheLargest) {
   const DiskUses same = {{a_, {.bytes = 600}}, {b_, {.bytes = 300}}};
   EXPECT_EQ(largest_grower(room_with(0, 500), same, same), a_);

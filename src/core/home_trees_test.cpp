@@ -58,5 +58,18 @@ TEST(HomeTrees, AFileInTheWayBecomesAFolder) {
   EXPECT_EQ(tree["a.x"].kind, NodeKind::file);
 }
 
+// A few sparse files of four exabytes: their sum is more than a number holds.
+TEST(HomeTrees, HolesOfAnySizeAreTooMuch) {
+  constexpr std::int64_t kHuge = 1LL << 62;
+  HomeTree tree{{"small", {.size_bytes = 5}}};
+  for (const char* path : {"a", "b", "c"}) {
+    tree[path] = {.size_bytes = kHuge, .hole_bytes = kHuge};
+  }
+  EXPECT_EQ(bytes_of(tree, false), INT64_MAX);
+  EXPECT_EQ(bytes_of(tree, true), 5);
+  EXPECT_EQ(take_out_what_does_not_fit(tree, 100, false).size(), 3U);
+  EXPECT_TRUE(tree.contains("small"));
+}
+
 }  // namespace
 }  // namespace matrx

@@ -10,6 +10,7 @@
 
 #include "adapters/disk/limits.hpp"
 #include "base/descriptor.hpp"
+#include "base/disk_room.hpp"
 #include "base/files.hpp"
 
 namespace matrx {
@@ -51,7 +52,7 @@ Result<void> DiskReserve::take_bytes(std::int64_t bytes) const {
   const Descriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
   struct stat info{};
   if (!file || ::fstat(file.get(), &info) != 0) return file_error("open " + path);
-  if (info.st_blocks * kBlockBytes >= bytes) return {};
+  if (info.st_blocks * kStatBlockBytes >= bytes) return {};
   if (::fallocate(file.get(), 0, 0, bytes) == 0) return {};
   // A file system that promises nothing beforehand; or one that has become full meanwhile.
   if (errno == EOPNOTSUPP || errno == ENOSPC || errno == EDQUOT) return {};

@@ -9,6 +9,7 @@
 
 #include "adapters/disk/limits.hpp"
 #include "base/descriptor.hpp"
+#include "base/disk_room.hpp"
 #include "base/files.hpp"
 
 namespace matrx {
@@ -59,7 +60,7 @@ class Counter {
   void add(const struct stat& info) {
     const bool is_shared = !S_ISDIR(info.st_mode) && info.st_nlink > 1;
     const std::int64_t names = is_shared ? static_cast<std::int64_t>(info.st_nlink) : 1;
-    use_.bytes += info.st_blocks * kBlockBytes / names;
+    use_.bytes += info.st_blocks * kStatBlockBytes / names;
     ++use_.inodes;
   }
 

@@ -16,6 +16,4 @@ inline constexpr std::uint64_t kStartInodes = 64;
 inline constexpr std::size_t kUseNodesMax = 50'000;    // of one sandbox, in one look
 inline constexpr std::size_t kUseFoldersMax = 10'000;  // of these, still to be looked into
 
-inline constexpr std::int64_t kBlockBytes = 512;  // stat(2) counts in these
-
 }  // namespace matrx

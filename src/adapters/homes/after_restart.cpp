@@ -26,11 +26,6 @@ Descriptor open_folder_of(int home, const std::string& path) {
 
 std::string last_part(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
-bool has_holes(int file, std::int64_t size) {
-  const off_t hole = ::lseek(file, 0, SEEK_HOLE);  // the end counts as one
-  return hole >= 0 && hole < size;
-}
-
 }  // namespace
 
 std::set<std::string> find_holes(const std::string& home, const HomeTree& tree) {

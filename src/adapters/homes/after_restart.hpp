@@ -14,9 +14,7 @@
 
 namespace matrx {
 
-// The files of the tree that have holes: ranges that read as zeros because nothing was ever written
-// there, or was and never reached the disk. lseek(SEEK_HOLE) shows both (ext4, XFS and btrfs; on
-// others a file counts as whole). Blocking: for a worker thread.
+// The files of the tree that have holes (base/files.hpp: has_holes). Blocking: for a worker thread.
 std::set<std::string> find_holes(const std::string& home, const HomeTree& tree);
 
 // from → to, in this order; the folder of `to` is there. unavailable: there is no `from`, or `to`

@@ -96,12 +96,6 @@ std::int64_t end_of_ranges(const json::object& note) {
   return end;
 }
 
-bool has_holes(const std::string& path, std::int64_t size) {
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
-  const off_t hole = file ? ::lseek(file.get(), 0, SEEK_HOLE) : -1;
-  return hole >= 0 && hole < size;
-}
-
 // note: nothing, where the crash took that as well.
 bool is_doubtful(const json::object* note, const std::string& data_file, const struct stat& info) {
   if (note != nullptr && !json::flag_at(*note, "Dirty")) return false;
@@ -109,7 +103,9 @@ bool is_doubtful(const json::object* note, const std::string& data_file, const s
   const std::int64_t noted = json::integer_at(*note, "Size");
   const bool was_whole = end_of_first_range(*note) >= noted;
   if (info.st_size < end_of_ranges(*note)) return true;
-  return was_whole && (info.st_size < noted || has_holes(data_file, info.st_size));
+  if (!was_whole || info.st_size < noted) return was_whole;
+  const Descriptor file(::open(data_file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  return file && has_holes(file.get(), info.st_size);
 }
 
 std::string boot_file(const std::string& cache, const std::string& prefix) {
